@@ -1,0 +1,110 @@
+//! The type of every field of every kind: field names in the order in which Kubernetes writes them, which empty fields are
+//! left out, list types and their keys, merge keys of strategic merge patch.
+//!
+//! The tables are text (`*.types` beside this file), parsed once on first use. [`decode`] reads JSON against a type;
+//! [`encode`] writes an object in Kubernetes' field order.
+
+mod decode;
+mod encode;
+mod parse;
+
+pub use decode::{Decoded, decode, decode_value};
+pub use encode::{encode, encode_into};
+
+use std::collections::HashMap;
+
+/// A struct type of the API, such as `PodSpec`.
+#[derive(Debug)]
+pub struct Struct {
+    /// The Go package and name: `core/v1.PodSpec`, `meta/v1.ObjectMeta`, `apps/v1.DeploymentSpec`.
+    pub name: String,
+    /// In the order in which Kubernetes writes them.
+    pub fields: Vec<Field>,
+    by_name: HashMap<String, usize>,
+}
+
+/// A field of a struct.
+#[derive(Debug)]
+pub struct Field {
+    pub name: String,
+    pub ty: Type,
+    /// A pointer (or a list or map whose emptiness matters): a present zero value is written. Without it, a zero value
+    /// is left out when `omitempty` holds.
+    pub pointer: bool,
+    /// Left out when empty (Go's `omitempty`; `omitzero` counts too).
+    pub omitempty: bool,
+    /// How server-side apply and strategic merge patch treat the field.
+    pub merge: Merge,
+}
+
+/// The type of a value.
+#[derive(Clone, Debug)]
+pub enum Type {
+    String,
+    Bool,
+    Int32,
+    Int64,
+    Float64,
+    /// `resource.Quantity`: kept as its canonical string.
+    Quantity,
+    /// An integer or a string.
+    IntOrString,
+    /// `metav1.Time`.
+    Time,
+    /// `metav1.MicroTime`.
+    MicroTime,
+    /// `[]byte`: base64.
+    Bytes,
+    /// Anything: `RawExtension`, `FieldsV1`.
+    Any,
+    Struct(&'static Struct),
+    List(Box<Type>),
+    /// With string keys.
+    Map(Box<Type>),
+}
+
+/// How lists, maps and structs are merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merge {
+    /// `x-kubernetes-list-type`, `x-kubernetes-map-type`; absent where the API declares none (a list is then atomic, a
+    /// map or struct granular).
+    pub list_type: Option<ListType>,
+    /// `x-kubernetes-list-map-keys`, in order.
+    pub list_map_keys: Vec<String>,
+    /// Values that absent list map keys take (`protocol` of a container port defaults to `TCP`).
+    pub key_defaults: Vec<(String, String)>,
+    /// The whole map or struct is atomic (`x-kubernetes-map-type: atomic`).
+    pub atomic: bool,
+    /// `x-kubernetes-patch-merge-key`.
+    pub patch_merge_key: Option<String>,
+    /// `x-kubernetes-patch-strategy` contains `merge`.
+    pub patch_merge: bool,
+    /// `x-kubernetes-patch-strategy` contains `retainKeys`.
+    pub patch_retain_keys: bool,
+}
+
+/// `x-kubernetes-list-type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListType {
+    Atomic,
+    Set,
+    Map,
+}
+
+impl Struct {
+    /// The field called `name`.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.by_name.get(name).map(|&i| &self.fields[i])
+    }
+}
+
+/// The type of objects of a kind, by `apiVersion` and kind: `("apps/v1", "Deployment")`. `None` for kinds that the
+/// tables don't have.
+pub fn of_kind(api_version: &str, kind: &str) -> Option<&'static Struct> {
+    parse::types().of_kind(api_version, kind)
+}
+
+/// The struct type called `name` (`core/v1.PodSpec`).
+pub fn named(name: &str) -> Option<&'static Struct> {
+    parse::types().named(name)
+}

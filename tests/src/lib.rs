@@ -1,0 +1,1 @@
+//! End-to-end and golden-output tests live in `tests/`; this library is the harness that they share.
