@@ -1,1 +1,23 @@
-fn main() {}
+//! `kubectl-lite`: the `kubectl` of Kubernetes 1.36 in one small binary.
+//!
+//! [`cli`] reads the command line, [`cmd`] holds one file per command, [`resource`] turns arguments and files into
+//! objects, [`client`] talks to the server, [`print`] writes objects in each output format.
+
+mod cli;
+mod client;
+mod cmd;
+mod context;
+mod errors;
+mod gotemplate;
+mod jsonpath;
+mod kustomize;
+mod print;
+mod resource;
+mod sort_by;
+mod streams;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os().collect(), streams::Streams::process())
+}

@@ -1,0 +1,200 @@
+//! The command line: global flags, the tree of commands made for `clap`, and the way from arguments to a command's run.
+
+mod flag_errors;
+pub mod go_flags;
+
+use crate::cmd::{self, Entry};
+use crate::context::Context;
+use crate::errors::CommandError;
+use crate::streams::Streams;
+use clap::FromArgMatches as _;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The flags that every command takes, before or after its name.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// User to act as
+    #[arg(long = "as", global = true)]
+    pub r#as: Option<String>,
+    /// Group to act as; may be repeated
+    #[arg(long, global = true)]
+    pub as_group: Vec<String>,
+    /// UID to act as
+    #[arg(long, global = true)]
+    pub as_uid: Option<String>,
+    /// KEY=VALUE to act with; may be repeated
+    #[arg(long, global = true)]
+    pub as_user_extra: Vec<String>,
+    /// Folder of the discovery cache
+    #[arg(long, global = true)]
+    pub cache_dir: Option<String>,
+    /// File of the authority that signed the server's certificate
+    #[arg(long, global = true)]
+    pub certificate_authority: Option<String>,
+    /// File of the client certificate
+    #[arg(long, global = true)]
+    pub client_certificate: Option<String>,
+    /// File of the client certificate's key
+    #[arg(long, global = true)]
+    pub client_key: Option<String>,
+    /// Cluster of the kubeconfig
+    #[arg(long, global = true)]
+    pub cluster: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long, global = true)]
+    pub context: Option<String>,
+    /// Ask for answers without compression
+    #[arg(long, global = true)]
+    pub disable_compression: bool,
+    /// Do not check the server's certificate
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_flags::boolean)]
+    pub insecure_skip_tls_verify: Option<bool>,
+    /// Kubeconfig file
+    #[arg(long, global = true)]
+    pub kubeconfig: Option<String>,
+    /// File of preferences (taken, not used)
+    #[arg(long, global = true, hide = true)]
+    pub kuberc: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    pub log_flush_frequency: Option<String>,
+    /// Require the server's version to be this program's
+    #[arg(long, global = true)]
+    pub match_server_version: bool,
+    /// Namespace
+    #[arg(long, short, global = true)]
+    pub namespace: Option<String>,
+    /// Password for basic authentication
+    #[arg(long, global = true)]
+    pub password: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    pub profile: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    pub profile_output: Option<String>,
+    /// How long to wait for one request, such as 1s, 2m or 3h; 0 waits without end
+    #[arg(long, global = true)]
+    pub request_timeout: Option<String>,
+    /// Address of the server
+    #[arg(long, short, global = true)]
+    pub server: Option<String>,
+    /// Name to look for in the server's certificate
+    #[arg(long, global = true)]
+    pub tls_server_name: Option<String>,
+    /// Bearer token
+    #[arg(long, global = true)]
+    pub token: Option<String>,
+    /// User of the kubeconfig
+    #[arg(long, global = true)]
+    pub user: Option<String>,
+    /// User name for basic authentication
+    #[arg(long, global = true)]
+    pub username: Option<String>,
+    /// How much to tell; from 6 on each request is shown
+    #[arg(long = "v", short = 'v', global = true, default_value_t = 0, value_parser = go_flags::int::<i32>)]
+    pub verbosity: i32,
+    #[arg(long, global = true, hide = true)]
+    pub vmodule: Option<String>,
+    /// Fail when the server warns
+    #[arg(long, global = true)]
+    pub warnings_as_errors: bool,
+}
+
+/// Runs the program with `args` (the program's name first) and gives its exit code.
+pub fn main(args: Vec<OsString>, streams: Streams) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(args, &streams)),
+        Err(error) => Err(CommandError::from(error)),
+    };
+    let result = match streams.out().flush() {
+        Err(error) if result.is_ok() => Err(CommandError::from(error)),
+        _ => result,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done about a standard error that cannot be written to.
+            let _ = write!(streams.err(), "{}", error.render());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError> {
+    if args.len() > 1
+        && let Some(plugin) = cmd::plugin::for_arguments(&args[1..])
+    {
+        return plugin.run();
+    }
+    let mut root = tree();
+    let matches = match root.try_get_matches_from_mut(args.iter()) {
+        Ok(matches) => matches,
+        Err(error) => return flag_errors::translate(error, &args, &root, streams),
+    };
+    let globals = Globals::from_arg_matches(&matches).map_err(|e| CommandError::message(e.to_string()))?;
+    let mut entries = cmd::COMMANDS;
+    let mut chosen: Option<&Entry> = None;
+    let mut matches = matches;
+    while let Some((name, inner)) = matches.remove_subcommand() {
+        let Some(entry) = entries.iter().find(|e| e.name == name) else { break };
+        entries = entry.children;
+        chosen = Some(entry);
+        matches = inner;
+    }
+    let cx = Context::new(streams, globals);
+    match chosen.and_then(|entry| entry.action) {
+        Some(action) => (action.run)(matches, &cx).await,
+        None => Ok(write!(streams.out(), "{}", help(&mut root, &args))?),
+    }
+}
+
+/// The help of the command that `args` name.
+fn help(root: &mut clap::Command, args: &[OsString]) -> String {
+    fn render(command: &mut clap::Command, path: &[&str]) -> String {
+        match path {
+            [first, rest @ ..] if command.find_subcommand(first).is_some() => {
+                command.find_subcommand_mut(first).map(|inner| render(inner, rest)).unwrap_or_default()
+            }
+            _ => command.render_help().to_string(),
+        }
+    }
+    render(root, &path_of(args))
+}
+
+/// The names of the commands that `args` go through: `["create", "secret", "tls"]`.
+pub fn path_of(args: &[OsString]) -> Vec<&'static str> {
+    let mut entries = cmd::COMMANDS;
+    let mut path = Vec::new();
+    for arg in args.iter().skip(1).filter_map(|a| a.to_str()) {
+        if arg == "--" {
+            break;
+        }
+        if let Some(entry) = entries.iter().find(|e| e.name == arg || e.aliases.contains(&arg)) {
+            path.push(entry.name);
+            entries = entry.children;
+        }
+    }
+    path
+}
+
+/// The tree of all commands. A command's own arguments are only made when it is the one that is called.
+fn tree() -> clap::Command {
+    let root = clap::Command::new("kubectl")
+        .bin_name("kubectl")
+        .about("kubectl speaks to a Kubernetes cluster.")
+        .disable_version_flag(true)
+        .override_help(cmd::overview())
+        .subcommands(cmd::COMMANDS.iter().map(command));
+    go_flags::like_pflag(<Globals as clap::Args>::augment_args(root))
+}
+
+fn command(entry: &'static Entry) -> clap::Command {
+    let command = clap::Command::new(entry.name).about(entry.about).visible_aliases(entry.aliases).hide(entry.hidden);
+    // `defer` takes a plain function pointer, so children are attached here and arguments come from the entry's own.
+    let command = command.subcommands(entry.children.iter().map(self::command)).disable_help_subcommand(true);
+    match entry.action {
+        Some(action) => command.defer(action.arguments),
+        None => command,
+    }
+}

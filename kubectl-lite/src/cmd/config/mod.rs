@@ -1,0 +1,5 @@
+//! `kubectl config`: one file per subcommand.
+
+use super::Entry;
+
+pub static COMMANDS: &[Entry] = &[];

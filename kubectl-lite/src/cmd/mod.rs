@@ -1,0 +1,127 @@
+//! The commands, one file each: its `clap` arguments, and what it does.
+
+pub mod config;
+pub mod create;
+pub mod kustomize;
+pub mod plugin;
+pub mod version;
+
+use crate::cli::go_flags;
+use crate::context::Context;
+use crate::errors::CommandError;
+use std::pin::Pin;
+
+/// A command: a struct of its arguments (doc comments are the help), and its run.
+///
+/// Flags follow Go's `pflag` by themselves ([`go_flags::like_pflag`]); a plain `bool` takes `--flag`, `--flag=false`.
+/// Collect positional arguments into a `Vec<String>` and check them in `run`, where kubectl's own message is at hand.
+pub trait Command: clap::Args + clap::FromArgMatches + 'static {
+    /// Does it. What is printed goes through `cx.streams`.
+    ///
+    /// # Errors
+    /// Whatever ends the command; it is rendered, and turned into the exit code, by the caller.
+    fn run(self, cx: &Context<'_>) -> impl Future<Output = Result<(), CommandError>>;
+}
+
+/// A name of the command tree.
+pub struct Entry {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    /// One line of help.
+    pub about: &'static str,
+    pub hidden: bool,
+    /// The heading that it stands under in the overview.
+    pub section: Section,
+    /// What it does itself; `None` where it only holds other commands.
+    pub action: Option<Action>,
+    pub children: &'static [Entry],
+}
+
+/// What a command does.
+#[derive(Clone, Copy)]
+pub struct Action {
+    pub arguments: fn(clap::Command) -> clap::Command,
+    pub run: for<'a> fn(clap::ArgMatches, &'a Context<'_>) -> Outcome<'a>,
+}
+
+/// The future of a command's run.
+pub type Outcome<'a> = Pin<Box<dyn Future<Output = Result<(), CommandError>> + 'a>>;
+
+/// The parts of the overview.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    Beginner,
+    Intermediate,
+    Deploy,
+    Cluster,
+    Debugging,
+    Advanced,
+    Settings,
+    Other,
+}
+
+/// An entry for the command `C`.
+pub const fn command<C: Command>(name: &'static str, about: &'static str) -> Entry {
+    Entry {
+        action: Some(Action {
+            arguments: |command| go_flags::like_pflag(C::augment_args(command)),
+            run: |matches, cx| {
+                Box::pin(async move {
+                    let command = C::from_arg_matches(&matches).map_err(|e| CommandError::message(e.to_string()))?;
+                    command.run(cx).await
+                })
+            },
+        }),
+        ..group(name, about, &[])
+    }
+}
+
+/// An entry that only holds others.
+pub const fn group(name: &'static str, about: &'static str, children: &'static [Entry]) -> Entry {
+    Entry { name, aliases: &[], about, hidden: false, section: Section::Other, action: None, children }
+}
+
+impl Entry {
+    pub const fn aliases(self, aliases: &'static [&'static str]) -> Entry {
+        Entry { aliases, ..self }
+    }
+    /// A command that also holds others (`create`).
+    pub const fn children(self, children: &'static [Entry]) -> Entry {
+        Entry { children, ..self }
+    }
+    pub const fn section(self, section: Section) -> Entry {
+        Entry { section, ..self }
+    }
+}
+
+/// All commands.
+pub static COMMANDS: &[Entry] = &[
+    group("config", "Change kubeconfig files", config::COMMANDS).section(Section::Settings),
+    command::<version::Version>("version", "Show the versions of client and server"),
+];
+
+/// What `kubectl` alone prints: the commands by section.
+pub fn overview() -> String {
+    let sections = [
+        (Section::Beginner, "Basic Commands (Beginner)"),
+        (Section::Intermediate, "Basic Commands (Intermediate)"),
+        (Section::Deploy, "Deploy Commands"),
+        (Section::Cluster, "Cluster Management Commands"),
+        (Section::Debugging, "Troubleshooting and Debugging Commands"),
+        (Section::Advanced, "Advanced Commands"),
+        (Section::Settings, "Settings Commands"),
+        (Section::Other, "Other Commands"),
+    ];
+    let mut text = String::from("kubectl speaks to a Kubernetes cluster.\n");
+    for (section, title) in sections {
+        text.push_str(&format!("\n{title}:\n"));
+        for entry in COMMANDS.iter().filter(|e| e.section == section && !e.hidden) {
+            text.push_str(&format!("  {:<15} {}\n", entry.name, entry.about));
+        }
+    }
+    text.push_str("\nUsage:\n  kubectl [flags] [options]\n\n");
+    text.push_str(
+        "\"kubectl COMMAND --help\" tells more about a command, \"kubectl options\" lists the flags that all take.\n",
+    );
+    text
+}

@@ -1,0 +1,164 @@
+//! How a command fails: the one place where errors get their text and exit code.
+
+use shared_types::status::Status;
+use std::io;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum CommandError {
+    /// `error: MESSAGE`.
+    Message(String),
+    /// A message that is printed as it stands, without `error: `.
+    Raw(String),
+    /// A mistake in the arguments: the message, and where help is (`kubectl create -h`).
+    Usage { message: String, command: String },
+    /// The server refused. `doing` is what was being done (`error when creating "pod.yaml"`), empty where that is plain.
+    Api { status: Box<Status>, doing: String },
+    /// The server could not be reached; holds the whole line.
+    Unreachable(String),
+    /// Several failures, each reported on its own.
+    Many(Vec<CommandError>),
+    /// Nothing is left to say (it has been printed); ends with this exit code.
+    Exit(u8),
+}
+
+impl CommandError {
+    pub fn message(text: impl Into<String>) -> CommandError {
+        CommandError::Message(text.into())
+    }
+    /// A mistake in the arguments of `command` (without the program's name: `create secret tls`).
+    pub fn usage(command: &str, text: impl Into<String>) -> CommandError {
+        CommandError::Usage { message: text.into(), command: command.into() }
+    }
+    /// One error of `errors`, or none; equal messages are told once.
+    pub fn all(mut errors: Vec<CommandError>) -> Result<(), CommandError> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(CommandError::Many(errors)),
+        }
+    }
+    /// The server's answer, if this is one.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            CommandError::Api { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+    pub fn is_not_found(&self) -> bool {
+        self.status().is_some_and(Status::is_not_found)
+    }
+    pub fn is_conflict(&self) -> bool {
+        self.status().is_some_and(Status::is_conflict)
+    }
+    pub fn is_already_exists(&self) -> bool {
+        self.status().is_some_and(Status::is_already_exists)
+    }
+    /// Says what was being done: `error when creating "pod.yaml"`. Answers of the server keep their reason.
+    pub fn doing(self, what: &str) -> CommandError {
+        let after = |doing: String| if doing.is_empty() { what.to_string() } else { format!("{what}: {doing}") };
+        match self {
+            CommandError::Api { status, doing } => CommandError::Api { status, doing: after(doing) },
+            CommandError::Message(text) => CommandError::Message(format!("{what}: {text}")),
+            CommandError::Unreachable(text) => CommandError::Message(format!("{what}: {text}")),
+            other => other,
+        }
+    }
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            CommandError::Exit(code) => *code,
+            _ => 1,
+        }
+    }
+    /// The bare text, as it stands inside another message.
+    pub fn text(&self) -> String {
+        match self {
+            CommandError::Message(text) | CommandError::Raw(text) | CommandError::Unreachable(text) => text.clone(),
+            CommandError::Usage { message, .. } => message.clone(),
+            CommandError::Api { status, doing } if doing.is_empty() => status.message.clone(),
+            CommandError::Api { status, doing } => format!("{doing}: {}", status.message),
+            CommandError::Many(errors) => errors.iter().map(CommandError::text).collect::<Vec<_>>().join(", "),
+            CommandError::Exit(_) => String::new(),
+        }
+    }
+    /// What goes to standard error, with its line ends; empty where there is nothing to say.
+    pub fn render(&self) -> String {
+        match self {
+            CommandError::Message(text) => line(if text.starts_with("error: ") { "" } else { "error: " }, text),
+            CommandError::Raw(text) | CommandError::Unreachable(text) => line("", text),
+            CommandError::Usage { message, command } => {
+                format!("error: {message}\nSee 'kubectl {command} -h' for help and examples\n")
+            }
+            CommandError::Api { status, doing } => render_status(status, doing),
+            CommandError::Many(errors) => errors.iter().map(CommandError::render).collect(),
+            CommandError::Exit(_) => String::new(),
+        }
+    }
+}
+
+fn line(prefix: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{prefix}{}\n", text.strip_suffix('\n').unwrap_or(text)) }
+}
+
+/// A `Status` as people read it: `Error from server (NotFound): pods "web" not found`. An object that is invalid gets
+/// its causes as a list.
+fn render_status(status: &Status, doing: &str) -> String {
+    if status.reason == "Invalid"
+        && let Some(details) = &status.details
+    {
+        let kind = shared_types::status::qualified(&details.kind, &details.group);
+        let what = if details.name.is_empty() {
+            kind
+        } else {
+            format!("{} {:?}", kind_and_group(&details.kind), details.name)
+        };
+        return if details.causes.is_empty() {
+            line("", &format!("The {what} is invalid: {}", status.message))
+        } else if let [cause] = details.causes.as_slice() {
+            line("", &format!("The {what} is invalid: {}", cause_text(cause)))
+        } else {
+            let mut told: Vec<String> = Vec::new();
+            for cause in &details.causes {
+                let text = format!("* {}", cause_text(cause));
+                if !told.contains(&text) {
+                    told.push(text);
+                }
+            }
+            format!("The {what} is invalid: \n{}\n", told.join("\n"))
+        };
+    }
+    let message = if doing.is_empty() { status.message.clone() } else { format!("{doing}: {}", status.message) };
+    let reason = if status.reason.is_empty() { String::new() } else { format!(" ({})", status.reason) };
+    line("", &format!("Error from server{reason}: {message}"))
+}
+
+fn kind_and_group(kind: &str) -> &str {
+    kind
+}
+
+fn cause_text(cause: &shared_types::status::StatusCause) -> String {
+    if cause.field.is_empty() { cause.message.clone() } else { format!("{}: {}", cause.field, cause.message) }
+}
+
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> CommandError {
+        match error.kind() {
+            // Nobody reads on: what `| head` does.
+            io::ErrorKind::BrokenPipe => CommandError::Exit(0),
+            _ => CommandError::Message(error.to_string()),
+        }
+    }
+}
+
+impl From<Status> for CommandError {
+    fn from(status: Status) -> CommandError {
+        CommandError::Api { status: Box::new(status), doing: String::new() }
+    }
+}
+
+impl From<String> for CommandError {
+    fn from(text: String) -> CommandError {
+        CommandError::Message(text)
+    }
+}

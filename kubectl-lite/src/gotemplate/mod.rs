@@ -1,0 +1,1 @@
+//! Go's text/template, as far as kubectl's templates use it.

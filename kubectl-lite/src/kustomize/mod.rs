@@ -1,0 +1,1 @@
+//! Building what a `kustomization.yaml` describes.

@@ -1,0 +1,1 @@
+//! Turning arguments, files and selectors into objects.
