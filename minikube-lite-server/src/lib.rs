@@ -1,0 +1,16 @@
+//! Kubernetes' control plane in one process.
+//!
+//! The rooms, from the outside in: [`http`] reads requests, [`registry`] holds the rules of every kind, [`store`] keeps
+//! revisions and history, [`controllers`] and [`node`] act on what they watch, through [`client`] like any other client.
+//! [`printers`] makes the cells of `kubectl get`.
+//!
+//! Invariants: `store` knows no kinds. `registry` knows no HTTP. `controllers` and `node` know no store.
+
+pub mod client;
+pub mod controllers;
+pub mod environment;
+pub mod http;
+pub mod node;
+pub mod printers;
+pub mod registry;
+pub mod store;

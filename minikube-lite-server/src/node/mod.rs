@@ -1,0 +1,1 @@
+//! The simulated nodes: kubelet, runtime and network.

@@ -1,0 +1,213 @@
+//! One generic resource store and a [`Strategy`] for each kind.
+//!
+//! What every kind has in common lives here: metadata, defaulting and validation in Kubernetes' order, resourceVersion
+//! preconditions, generation, finalizers, graceful deletion, propagation, dry runs and managed fields. The verbs are one
+//! file each.
+
+mod create;
+mod delete;
+mod list;
+pub mod metadata;
+mod options;
+mod strategy;
+mod update;
+
+pub use delete::Deleted;
+pub use list::{Listing, Selection, Watch};
+pub use options::{DeleteOptions, ListOptions, Match, Preconditions, Propagation, WriteOptions};
+pub use strategy::{Part, Strategy, of as strategy_of};
+
+use crate::environment::Environment;
+use crate::store::{self, Expect, Template, Write, WriteError};
+use serde_json::Value;
+use shared_types::fields::{Fields, Object};
+use shared_types::kinds::{self, Kind};
+use shared_types::schema;
+use shared_types::status::Status;
+use std::sync::Arc;
+
+/// What selectors look at, derived from every stored object.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes {
+    pub labels: Object,
+    /// Values of the kind's [`Strategy::selectable_fields`], in their order.
+    pub fields: Box<[Box<str>]>,
+}
+
+/// A stored object at one revision, encoded.
+pub type Entry = store::Entry<Attributes>;
+/// A committed write.
+pub type Event = store::Event<Attributes>;
+/// The store below the registry.
+pub type Store = store::Store<Attributes>;
+
+impl Entry {
+    /// The object, decoded.
+    ///
+    /// # Errors
+    /// When what is stored is not JSON, which only damage to the data folder explains.
+    pub fn object(&self) -> Result<Value, Status> {
+        serde_json::from_slice(&self.bytes)
+            .map_err(|problem| Status::internal(format!("stored object {:?} cannot be read: {problem}", self.key)))
+    }
+    /// The namespace; `""` for cluster-scoped objects.
+    pub fn namespace(&self) -> &str {
+        self.key.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+    pub fn name(&self) -> &str {
+        self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+    }
+}
+
+/// What a write gave.
+#[derive(Debug)]
+pub struct Written {
+    pub entry: Arc<Entry>,
+    /// The object was made rather than changed.
+    pub created: bool,
+    /// Warnings for the client.
+    pub warnings: Vec<String>,
+}
+
+impl Written {
+    /// The object as it is now.
+    pub fn object(&self) -> Result<Value, Status> {
+        self.entry.object()
+    }
+}
+
+/// What the cluster is configured with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The range from which Services take ClusterIPs, in CIDR form.
+    pub service_cluster_ip_range: String,
+}
+
+/// The API's objects and their rules.
+pub struct Registry {
+    store: Store,
+    environment: Environment,
+    settings: Settings,
+}
+
+/// Derives attributes of objects as the store loads them.
+pub fn attributes_of_bytes(bucket: &str, bytes: &[u8]) -> Attributes {
+    let kind = kinds::KINDS.iter().find(|kind| kind.plural == bucket);
+    match (kind, serde_json::from_slice::<Value>(bytes)) {
+        (Some(kind), Ok(object)) => attributes(kind, &object),
+        _ => Attributes::default(),
+    }
+}
+
+fn attributes(kind: &'static Kind, object: &Value) -> Attributes {
+    let strategy = strategy_of(kind);
+    let fields = strategy.selectable_fields().iter().map(|field| strategy.field_value(object, field).as_ref().into());
+    Attributes { labels: object.map("metadata.labels").clone(), fields: fields.collect() }
+}
+
+/// The key of an object within its kind's bucket.
+fn key(kind: &Kind, namespace: &str, name: &str) -> String {
+    if kind.namespaced { format!("{namespace}/{name}") } else { name.to_string() }
+}
+
+/// The prefix of the keys of a namespace's objects; `""` covers all.
+fn prefix(kind: &Kind, namespace: &str) -> String {
+    if kind.namespaced && !namespace.is_empty() { format!("{namespace}/") } else { String::new() }
+}
+
+fn not_found(kind: &Kind, name: &str) -> Status {
+    Status::not_found(kind.plural, kind.group, name)
+}
+
+impl Registry {
+    /// A registry over an open store.
+    pub fn new(store: Store, environment: Environment, settings: Settings) -> Registry {
+        Registry { store, environment, settings }
+    }
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    /// The revision of the last write.
+    pub fn revision(&self) -> u64 {
+        self.store.revision()
+    }
+    /// How many objects of a kind there are.
+    pub fn count(&self, kind: &Kind) -> usize {
+        self.store.count(kind.plural)
+    }
+    /// Forgets history up to now: older revisions can no longer be watched or listed.
+    pub fn compact(&self) {
+        self.store.compact();
+    }
+    /// Finishes writes under way and takes no more.
+    pub fn close(&self) {
+        self.store.close();
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Arc<Entry>, Status> {
+        self.store.get(kind.plural, &key(kind, namespace, name)).ok_or_else(|| not_found(kind, name))
+    }
+
+    /// Encodes an object with room for its resourceVersion.
+    fn template(kind: &'static Kind, object: &mut Value) -> Result<Template, Status> {
+        object.set("metadata.resourceVersion", "0");
+        let mut bytes = encode(kind, object)?;
+        // Names are validated, so nothing that precedes it in metadata can hold this text.
+        const FIELD: &[u8] = b"\"resourceVersion\":\"0\"";
+        let hole = bytes
+            .windows(FIELD.len())
+            .position(|window| window == FIELD)
+            .map(|start| start + FIELD.len() - 2)
+            .ok_or_else(|| Status::internal("an object was encoded without resourceVersion"))?;
+        bytes.remove(hole);
+        Ok(Template::new(bytes, hole))
+    }
+
+    /// Commits a new state of an object.
+    async fn commit(
+        &self,
+        kind: &'static Kind,
+        object: &mut Value,
+        expect: Expect,
+        deleted: bool,
+    ) -> Result<Arc<Entry>, WriteError> {
+        let value = Self::template(kind, object).map_err(|status| WriteError::Failed(status.message))?;
+        let write = Write {
+            bucket: kind.plural,
+            key: key(kind, object.namespace(), object.name()),
+            expect,
+            deleted,
+            value,
+            attributes: attributes(kind, object),
+        };
+        self.store.write(write).await
+    }
+
+    /// What a dry run answers with: the object as it would be, with the revision that it has now, if any.
+    fn uncommitted(kind: &'static Kind, object: &Value, revision: u64) -> Result<Arc<Entry>, Status> {
+        Ok(Arc::new(Entry {
+            key: key(kind, object.namespace(), object.name()).into(),
+            revision,
+            bytes: encode(kind, object)?.into(),
+            attributes: attributes(kind, object),
+        }))
+    }
+}
+
+/// An object's bytes as they are stored and sent.
+fn encode(kind: &'static Kind, object: &Value) -> Result<Vec<u8>, Status> {
+    let ty = schema::of_kind(&kind.api_version(), kind.kind)
+        .ok_or_else(|| Status::internal(format!("kind {} has no schema", kind.kind)))?;
+    Ok(schema::encode(ty, object))
+}
+
+fn failed(problem: String) -> Status {
+    Status::internal(problem)
+}

@@ -1,0 +1,119 @@
+//! What is particular to a kind; everything else is generic.
+
+use super::Registry;
+use serde_json::Value;
+use shared_types::kinds::Kind;
+use shared_types::status::Status;
+use shared_types::validation::ErrorList;
+
+/// The part of an object that a write goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The object itself; a `status` in it is ignored where the kind has a status subresource.
+    Main,
+    /// The `status` subresource.
+    Status,
+    /// Any other subresource that writes to the object (`resize`, `ephemeralcontainers`, `finalize`, `scale`).
+    Other(&'static str),
+}
+
+/// The rules of one kind. Objects that come here have been decoded against their schema, so that every field has its
+/// type; see [`Registry`] for the order in which the methods are called.
+pub trait Strategy: Send + Sync {
+    /// Fills in defaults (before admission, on create, on update and on objects in patches).
+    fn default(&self, _object: &mut Value) {}
+
+    /// The admission plug-ins of a real cluster that change or refuse new objects of the kind, such as ServiceAccount
+    /// for Pods.
+    fn admit(&self, _registry: &Registry, _object: &mut Value) -> Result<(), Status> {
+        Ok(())
+    }
+
+    /// Sets what the user may not: clears status, computes derived fields.
+    fn prepare_for_create(&self, _object: &mut Value) {}
+
+    /// All that is wrong with a new object, apart from its metadata.
+    fn validate(&self, _object: &Value) -> ErrorList {
+        ErrorList::new()
+    }
+
+    /// Takes over from `old` what a write to `part` may not change. The registry itself has put back system metadata
+    /// and, where the kind has a status subresource, the part (`spec` or `status`) that the write does not concern.
+    fn prepare_for_update(&self, _object: &mut Value, _old: &Value, _part: Part) {}
+
+    /// All that is wrong with a changed object, apart from its metadata.
+    fn validate_update(&self, object: &Value, _old: &Value, _part: Part) -> ErrorList {
+        self.validate(object)
+    }
+
+    /// Warnings for the client, on create (`old` is `None`) and update.
+    fn warnings(&self, _object: &Value, _old: Option<&Value>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What is wrong with a name; `prefix` when it is a generateName. Most kinds use DNS-1123 subdomains.
+    fn validate_name(&self, name: &str, prefix: bool) -> Vec<String> {
+        super::metadata::dns_subdomain_name(name, prefix)
+    }
+
+    /// Values of the field selectors that the kind supports beside `metadata.name` and `metadata.namespace`.
+    fn selectable_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// The value of one of [`Strategy::selectable_fields`].
+    fn field_value<'a>(&self, object: &'a Value, field: &str) -> std::borrow::Cow<'a, str> {
+        std::borrow::Cow::Borrowed(shared_types::fields::Fields::text(object, field))
+    }
+
+    /// What is said of a field selector that the kind does not support.
+    fn unknown_field_message(&self, _kind: &Kind, field: &str) -> String {
+        format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    }
+
+    /// Whether `metadata.generation` counts changes of the object's desired state. Such kinds start at 1.
+    fn has_generation(&self) -> bool {
+        false
+    }
+    /// Whether an update of the object, for a kind with a generation, is one of its desired state.
+    fn changes_generation(&self, object: &Value, old: &Value) -> bool {
+        object.get("spec") != old.get("spec")
+    }
+    /// Whether a PUT to a missing name creates it.
+    fn allows_create_on_update(&self) -> bool {
+        false
+    }
+    /// Whether a PUT may come without resourceVersion.
+    fn allows_unconditional_update(&self) -> bool {
+        true
+    }
+    /// Whether DELETE answers with the deleted object instead of a `Status`.
+    fn returns_deleted_object(&self) -> bool {
+        false
+    }
+    /// How long a deletion waits for the object's node to confirm, in seconds. `None`: not at all. `requested` is the
+    /// client's `gracePeriodSeconds`.
+    fn grace_period(&self, _object: &Value, _requested: Option<i64>) -> Option<i64> {
+        None
+    }
+
+    /// Marks an object whose deletion begins and has to wait, beside its metadata.
+    fn begin_deletion(&self, _object: &mut Value) {}
+
+    /// Takes what must be unique in the cluster (ClusterIPs, NodePorts) for a new or changed object and writes it into
+    /// it. Called last before the object is stored.
+    fn allocate(&self, _registry: &Registry, _object: &mut Value, _old: Option<&Value>) -> Result<(), Status> {
+        Ok(())
+    }
+    /// Gives back what `object` held and `kept` (its successor, if any) does not. Also called when storing fails, with
+    /// the roles exchanged.
+    fn release(&self, _registry: &Registry, _object: &Value, _kept: Option<&Value>) {}
+}
+
+/// The strategy of a kind.
+pub fn of(kind: &'static Kind) -> &'static dyn Strategy {
+    struct Plain;
+    impl Strategy for Plain {}
+    match (kind.group, kind.kind) {
+        _ => &Plain,
+    }
+}

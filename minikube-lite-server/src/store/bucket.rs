@@ -1,0 +1,178 @@
+//! The live values of one bucket and the events that led to them.
+
+use super::{Compacted, Entry, Event};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::watch;
+
+/// How much history a bucket keeps: at most this many events ...
+const MAX_EVENTS: usize = 20_000;
+/// ... and this many bytes of superseded values.
+const MAX_BYTES: usize = 24 << 20;
+
+/// A part of a list, consistent as of `revision`.
+#[derive(Debug)]
+pub struct Page<A> {
+    pub entries: Vec<Arc<Entry<A>>>,
+    pub revision: u64,
+    /// How many more there are after the last of `entries`.
+    pub remaining: usize,
+}
+
+pub(super) struct Bucket<A> {
+    state: RwLock<State<A>>,
+    /// Tells watchers the revision of the last event.
+    changed: watch::Sender<u64>,
+}
+
+struct State<A> {
+    live: BTreeMap<Arc<str>, Arc<Entry<A>>>,
+    history: VecDeque<Arc<Event<A>>>,
+    history_bytes: usize,
+    /// Events up to this revision are forgotten.
+    compacted: u64,
+    /// The revision of the last event.
+    last: u64,
+}
+
+impl<A> Bucket<A> {
+    pub(super) fn new(compacted: u64) -> Bucket<A> {
+        let state = State {
+            live: BTreeMap::new(),
+            history: VecDeque::new(),
+            history_bytes: 0,
+            compacted,
+            last: compacted,
+        };
+        Bucket { state: RwLock::new(state), changed: watch::Sender::new(compacted) }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State<A>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn write(&self) -> RwLockWriteGuard<'_, State<A>> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn load(&self, entries: Vec<Arc<Entry<A>>>) {
+        self.write().live.extend(entries.into_iter().map(|entry| (entry.key.clone(), entry)));
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Arc<Entry<A>>> {
+        self.read().live.get(key).cloned()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.read().live.len()
+    }
+
+    pub(super) fn compact(&self) {
+        let mut state = self.write();
+        state.history.clear();
+        state.history_bytes = 0;
+        state.compacted = state.compacted.max(state.last);
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// See [`super::Store::list`]. `current` reads the revision of the whole store.
+    pub(super) fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        at: Option<u64>,
+        current: impl Fn() -> u64,
+    ) -> Result<Page<A>, Compacted> {
+        let state = self.read();
+        // Read under the lock: a batch may be published here before the store's revision tells of it.
+        let now = current().max(state.last);
+        let revision = at.unwrap_or(now).min(now);
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let live = state.live.range::<str, _>((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        if revision >= state.last {
+            let mut live = live.map(|(_, entry)| entry);
+            let entries: Vec<_> = live.by_ref().take(limit).cloned().collect();
+            return Ok(Page { entries, revision, remaining: live.count() });
+        }
+        if revision < state.compacted {
+            return Err(Compacted { oldest: state.compacted });
+        }
+        // Undo what has happened since, newest first.
+        let mut past: BTreeMap<&str, &Arc<Entry<A>>> = live.map(|(key, entry)| (key.as_ref(), entry)).collect();
+        for event in state.history.iter().rev().take_while(|event| event.revision > revision) {
+            let key = event.entry.key.as_ref();
+            if !key.starts_with(prefix) || after.is_some_and(|after| key <= after) {
+                continue;
+            }
+            match &event.previous {
+                Some(previous) => past.insert(key, previous),
+                None => past.remove(key),
+            };
+        }
+        let remaining = past.len().saturating_sub(limit);
+        let entries = past.into_values().take(limit).cloned().collect();
+        Ok(Page { entries, revision, remaining })
+    }
+
+    /// Publishes events, whose revisions must ascend.
+    pub(super) fn publish(&self, events: impl IntoIterator<Item = Arc<Event<A>>>) {
+        let mut state = self.write();
+        for event in events {
+            let key = event.entry.key.clone();
+            if event.deleted {
+                state.live.remove(&key);
+            } else {
+                state.live.insert(key, event.entry.clone());
+            }
+            state.last = event.revision;
+            state.history_bytes += event.previous.as_ref().map_or(0, |previous| previous.bytes.len());
+            state.history.push_back(event);
+        }
+        while state.history.len() > MAX_EVENTS || state.history_bytes > MAX_BYTES {
+            let Some(oldest) = state.history.pop_front() else { break };
+            state.history_bytes -= oldest.previous.as_ref().map_or(0, |previous| previous.bytes.len());
+            state.compacted = oldest.revision;
+        }
+        let last = state.last;
+        drop(state);
+        self.changed.send_replace(last);
+    }
+
+    /// The oldest revision after which all events are kept.
+    pub(super) fn compacted(&self) -> u64 {
+        self.read().compacted
+    }
+
+    /// At most `max` events after revision `after` for keys under `prefix`, and the revision up to which this has looked.
+    #[allow(clippy::type_complexity)]
+    pub(super) fn events(
+        &self,
+        prefix: &str,
+        after: u64,
+        max: usize,
+    ) -> Result<(Vec<Arc<Event<A>>>, u64), Compacted> {
+        let state = self.read();
+        if after < state.compacted {
+            return Err(Compacted { oldest: state.compacted });
+        }
+        let first = state.history.partition_point(|event| event.revision <= after);
+        let mut events = Vec::new();
+        for event in state.history.range(first..) {
+            if event.entry.key.starts_with(prefix) {
+                events.push(event.clone());
+                if events.len() == max {
+                    return Ok((events, event.revision));
+                }
+            }
+        }
+        Ok((events, state.last.max(after)))
+    }
+}

@@ -1,0 +1,257 @@
+//! Revisions, compare-and-swap, history and watch over opaque values. Knows no kinds.
+//!
+//! The live state and its recent history are in memory, where all reads and watches are answered; an [`Engine`] below is
+//! the durable log. One thread, the committer, takes writes in batches: it checks what each expects, gives each the next
+//! revision, makes the batch durable with one flush (group commit), then publishes it and acknowledges. What a reader
+//! sees is therefore always on disk.
+//!
+//! Values live in *buckets* (one for each resource) so that a reader of one is not held up by writes to another. The
+//! revision is one for all, as etcd's is; the interface fits etcd's (mod revision, prefix range, compare-and-swap, watch).
+
+mod bucket;
+mod commit;
+mod sled;
+mod watch;
+
+pub use self::sled::SledEngine;
+pub use bucket::Page;
+pub use watch::Watcher;
+
+use bucket::Bucket;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use tokio::sync::{mpsc, oneshot};
+
+/// A value at one revision. `A` is what the layer above derives from every value to select by (labels, fields).
+#[derive(Debug)]
+pub struct Entry<A> {
+    /// The key within its bucket.
+    pub key: Arc<str>,
+    /// The revision of the write that made this value.
+    pub revision: u64,
+    pub bytes: Bytes,
+    pub attributes: A,
+}
+
+/// A committed write.
+#[derive(Debug)]
+pub struct Event<A> {
+    pub revision: u64,
+    pub deleted: bool,
+    /// The new value; for a deletion, the last one, as of the deletion's revision.
+    pub entry: Arc<Entry<A>>,
+    /// The value before; `None` for a creation.
+    pub previous: Option<Arc<Entry<A>>>,
+    /// The event as sent to watchers, kept here by the layer above so that it is encoded once for all of them.
+    pub encoded: [OnceLock<Bytes>; 3],
+}
+
+/// An encoded value that lacks only its own revision, which is not known before it is committed.
+#[derive(Clone, Debug)]
+pub struct Template {
+    bytes: Vec<u8>,
+    /// Where the digits of the revision go.
+    hole: usize,
+}
+
+impl Template {
+    /// A value with the revision's digits to be put in at byte `hole`.
+    pub fn new(bytes: Vec<u8>, hole: usize) -> Template {
+        debug_assert!(hole <= bytes.len());
+        Template { bytes, hole }
+    }
+    fn fill(&self, revision: u64) -> Bytes {
+        let digits = revision.to_string();
+        let mut out = Vec::with_capacity(self.bytes.len() + digits.len());
+        out.extend_from_slice(&self.bytes[..self.hole]);
+        out.extend_from_slice(digits.as_bytes());
+        out.extend_from_slice(&self.bytes[self.hole..]);
+        out.into()
+    }
+}
+
+/// What a write expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// No value at the key.
+    Absent,
+    /// The value of exactly this revision.
+    Revision(u64),
+}
+
+/// A write to one key.
+pub struct Write<A> {
+    pub bucket: &'static str,
+    pub key: String,
+    pub expect: Expect,
+    pub deleted: bool,
+    /// The new value; for a deletion, the last one.
+    pub value: Template,
+    pub attributes: A,
+}
+
+/// Why a write was not done.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The key was not as expected.
+    Conflict,
+    /// The engine failed, or the store is shut down.
+    Failed(String),
+}
+
+/// The durable log below the store.
+pub trait Engine: Send + 'static {
+    /// Calls `each` with bucket, key, revision and bytes of every value, and returns the last revision.
+    fn load(&mut self, each: &mut dyn FnMut(&str, &str, u64, Bytes)) -> Result<u64, String>;
+    /// Makes the records durable, all or none, before it returns.
+    fn write(&mut self, records: &[Record]) -> Result<(), String>;
+}
+
+/// What the engine keeps of a write. `bytes` is `None` for a deletion.
+pub struct Record {
+    pub bucket: &'static str,
+    pub key: Arc<str>,
+    pub revision: u64,
+    pub bytes: Option<Bytes>,
+}
+
+/// A request at a revision that the kept history doesn't reach.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// The oldest revision that can still be asked for.
+    pub oldest: u64,
+}
+
+struct Pending<A> {
+    write: Write<A>,
+    reply: oneshot::Sender<Result<Arc<Entry<A>>, WriteError>>,
+}
+
+/// The store. All methods may be called from any thread.
+pub struct Store<A> {
+    shared: Arc<Shared<A>>,
+    writes: std::sync::Mutex<Option<mpsc::UnboundedSender<Pending<A>>>>,
+    committer: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+struct Shared<A> {
+    buckets: RwLock<HashMap<String, Arc<Bucket<A>>>>,
+    revision: AtomicU64,
+}
+
+impl<A> Shared<A> {
+    fn bucket(&self, name: &str) -> Arc<Bucket<A>> {
+        if let Some(bucket) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return bucket.clone();
+        }
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        let compacted = self.revision.load(Ordering::Acquire);
+        buckets.entry(name.to_string()).or_insert_with(|| Arc::new(Bucket::new(compacted))).clone()
+    }
+}
+
+impl<A: Clone + Send + Sync + 'static> Store<A> {
+    /// Opens the store over an engine; `attributes` derives the attributes of a loaded value from its bucket and bytes.
+    ///
+    /// # Errors
+    /// What the engine says when it cannot be read.
+    pub fn open(mut engine: impl Engine, attributes: impl Fn(&str, &[u8]) -> A) -> Result<Store<A>, String> {
+        let shared = Arc::new(Shared { buckets: RwLock::default(), revision: AtomicU64::new(0) });
+        let mut loaded: HashMap<String, Vec<Arc<Entry<A>>>> = HashMap::new();
+        let revision = engine.load(&mut |bucket, key, revision, bytes| {
+            let attributes = attributes(bucket, &bytes);
+            let entry = Arc::new(Entry { key: key.into(), revision, bytes, attributes });
+            match loaded.get_mut(bucket) {
+                Some(entries) => entries.push(entry),
+                None => drop(loaded.insert(bucket.to_string(), vec![entry])),
+            }
+        })?;
+        shared.revision.store(revision, Ordering::Release);
+        for (name, entries) in loaded {
+            shared.bucket(&name).load(entries);
+        }
+        let (writes, queue) = mpsc::unbounded_channel();
+        let committer = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn({
+                let shared = shared.clone();
+                move || commit::run(shared, engine, queue)
+            })
+            .map_err(|e| format!("cannot start the committer thread: {e}"))?;
+        Ok(Store { shared, writes: Some(writes).into(), committer: Some(committer).into() })
+    }
+
+    /// The revision of the last committed write.
+    pub fn revision(&self) -> u64 {
+        self.shared.revision.load(Ordering::Acquire)
+    }
+
+    /// The value at a key.
+    pub fn get(&self, bucket: &str, key: &str) -> Option<Arc<Entry<A>>> {
+        self.shared.bucket(bucket).get(key)
+    }
+
+    /// Values whose keys begin with `prefix` and come after `after`, in key order, at most `limit` (0: all), as of
+    /// revision `at` (`None`: now).
+    ///
+    /// # Errors
+    /// [`Compacted`] when `at` is older than the history that is kept.
+    pub fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        at: Option<u64>,
+    ) -> Result<Page<A>, Compacted> {
+        self.shared.bucket(bucket).list(prefix, after, limit, at, || self.revision())
+    }
+
+    /// Writes of a bucket to keys that begin with `prefix`, after revision `after`.
+    ///
+    /// # Errors
+    /// [`Compacted`] when history no longer reaches back to `after`.
+    pub fn watch(&self, bucket: &str, prefix: &str, after: u64) -> Result<Watcher<A>, Compacted> {
+        Watcher::new(self.shared.bucket(bucket), prefix, after)
+    }
+
+    /// How many values a bucket has.
+    pub fn count(&self, bucket: &str) -> usize {
+        self.shared.bucket(bucket).len()
+    }
+
+    /// Commits one write: durable and visible when this returns.
+    pub async fn write(&self, write: Write<A>) -> Result<Arc<Entry<A>>, WriteError> {
+        let closed = || WriteError::Failed("the server is shutting down".into());
+        let (reply, answer) = oneshot::channel();
+        {
+            let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+            writes.as_ref().ok_or_else(closed)?.send(Pending { write, reply }).map_err(|_| closed())?;
+        }
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Forgets all history up to now: older revisions can no longer be listed or watched.
+    pub fn compact(&self) {
+        for bucket in self.shared.buckets.read().unwrap_or_else(PoisonError::into_inner).values() {
+            bucket.compact();
+        }
+    }
+
+    /// Takes no more writes, finishes those under way and closes the engine.
+    pub fn close(&self) {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if committer.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the committer thread panicked");
+        }
+    }
+}
+
+impl<A> Drop for Store<A> {
+    fn drop(&mut self) {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}

@@ -1,0 +1,90 @@
+//! The log in sled: key `bucket/key`, value the revision (8 bytes, big endian) and the bytes.
+
+use super::{Engine, Record};
+use bytes::Bytes;
+use std::path::Path;
+
+/// What the data folder's layout is called; a folder with another one is not touched.
+const FORMAT: &[u8] = b"1";
+const FORMAT_KEY: &[u8] = b"\0format";
+const REVISION_KEY: &[u8] = b"\0revision";
+
+/// A sled database in a folder.
+pub struct SledEngine {
+    db: sled::Db,
+}
+
+impl SledEngine {
+    /// Opens or makes the database in `folder`.
+    ///
+    /// # Errors
+    /// One line for the user: the folder is in use, unreadable, or of another format.
+    pub fn open(folder: &Path) -> Result<SledEngine, String> {
+        let shown = folder.display();
+        let db = sled::Config::new()
+            .path(folder)
+            .cache_capacity(4 << 20)
+            .flush_every_ms(None)
+            .open()
+            .map_err(|problem| match &problem {
+                sled::Error::Io(io) if io.to_string().contains("lock") => {
+                    format!("data folder {shown} is in use by another server")
+                }
+                other => format!("cannot open data folder {shown}: {other}"),
+            })?;
+        let wrong = |problem: sled::Error| format!("cannot read data folder {shown}: {problem}");
+        match db.get(FORMAT_KEY).map_err(wrong)? {
+            Some(format) if format == FORMAT => {}
+            Some(format) => {
+                return Err(format!(
+                    "data folder {shown} has format {}, and this version reads format {} only",
+                    String::from_utf8_lossy(&format),
+                    String::from_utf8_lossy(FORMAT)
+                ));
+            }
+            None if db.is_empty() => drop(db.insert(FORMAT_KEY, FORMAT).map_err(wrong)?),
+            None => return Err(format!("data folder {shown} holds a database of some other program")),
+        }
+        Ok(SledEngine { db })
+    }
+}
+
+fn storage_key(bucket: &str, key: &str) -> Vec<u8> {
+    [bucket.as_bytes(), b"/", key.as_bytes()].concat()
+}
+
+impl Engine for SledEngine {
+    fn load(&mut self, each: &mut dyn FnMut(&str, &str, u64, Bytes)) -> Result<u64, String> {
+        let revision = |bytes: &[u8]| bytes.first_chunk().map(|chunk| u64::from_be_bytes(*chunk));
+        let damaged = || "the data folder is damaged: a record cannot be read".to_string();
+        let mut last = 0;
+        for item in self.db.iter() {
+            let (key, value) = item.map_err(|problem| format!("cannot read the data folder: {problem}"))?;
+            if key.as_ref() == REVISION_KEY {
+                last = last.max(revision(&value).ok_or_else(damaged)?);
+            } else if key.first() != Some(&0) {
+                let key = std::str::from_utf8(&key).map_err(|_| damaged())?;
+                let (bucket, key) = key.split_once('/').ok_or_else(damaged)?;
+                let modified = revision(&value).ok_or_else(damaged)?;
+                each(bucket, key, modified, Bytes::copy_from_slice(&value[8..]));
+                last = last.max(modified);
+            }
+        }
+        Ok(last)
+    }
+
+    fn write(&mut self, records: &[Record]) -> Result<(), String> {
+        let mut batch = sled::Batch::default();
+        for record in records {
+            let key = storage_key(record.bucket, &record.key);
+            match &record.bytes {
+                Some(bytes) => batch.insert(key, [&record.revision.to_be_bytes()[..], bytes].concat()),
+                None => batch.remove(key),
+            }
+        }
+        if let Some(last) = records.last() {
+            batch.insert(REVISION_KEY, &last.revision.to_be_bytes());
+        }
+        self.db.apply_batch(batch).and_then(|()| self.db.flush().map(drop)).map_err(|problem| problem.to_string())
+    }
+}
