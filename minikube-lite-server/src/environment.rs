@@ -19,16 +19,16 @@ impl Environment {
     /// The clock is tokio's, anchored at the wall clock now, so that tests with paused time see time pass.
     pub fn new(seed: Option<u64>) -> Environment {
         let rng = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-        Environment {
-            start: (Timestamp::now(), tokio::time::Instant::now()),
-            rng: Arc::new(Mutex::new(rng)),
-        }
+        Environment { start: (Timestamp::now(), tokio::time::Instant::now()), rng: Arc::new(Mutex::new(rng)) }
     }
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         let elapsed = self.start.1.elapsed();
-        self.start.0.saturating_add(SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX)).unwrap_or(self.start.0)
+        self.start
+            .0
+            .saturating_add(SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX))
+            .unwrap_or(self.start.0)
     }
 
     /// Draws from the generator.

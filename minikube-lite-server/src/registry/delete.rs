@@ -160,12 +160,7 @@ enum Marked {
     Changed { deletes: bool },
 }
 
-fn check_preconditions(
-    kind: &Kind,
-    name: &str,
-    object: &Value,
-    options: &DeleteOptions,
-) -> Result<(), Status> {
+fn check_preconditions(kind: &Kind, name: &str, object: &Value, options: &DeleteOptions) -> Result<(), Status> {
     let wanted = &options.preconditions;
     // This message alone names the kind instead of the resource.
     let fail = |why: String| Err(Status::conflict(kind.kind, kind.group, name, &why));

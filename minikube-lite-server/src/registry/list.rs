@@ -186,7 +186,8 @@ fn encode_token(rv: i64, start: String) -> String {
 }
 
 fn decode_token(text: &str) -> Result<Token, Status> {
-    let invalid = |why: String| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+    let invalid =
+        |why: String| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
     let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|problem| match problem {
         base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => {
             invalid(format!("illegal base64 data at input byte {at}"))
@@ -202,7 +203,9 @@ fn decode_token(text: &str) -> Result<Token, Status> {
         Some(byte) => invalid(format!("invalid character '\\u{byte:04x}' looking for beginning of value")),
     })?;
     if token.v != TOKEN_VERSION {
-        return Err(invalid("server does not recognize this encoded version \"\"".replace("\"\"", &format!("{:?}", token.v))));
+        return Err(invalid(
+            "server does not recognize this encoded version \"\"".replace("\"\"", &format!("{:?}", token.v)),
+        ));
     }
     if token.rv == 0 {
         return Err(invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)".into()));

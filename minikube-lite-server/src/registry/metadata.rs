@@ -76,7 +76,8 @@ pub fn validate(object: &Value, kind: &Kind, strategy: &dyn Strategy, generated:
 fn validate_common(object: &Value, metadata: &Path) -> ErrorList {
     let mut errors = validate_labels(object.map("metadata.labels"), &metadata.child("labels"));
     errors.extend(validate_annotations(object.map("metadata.annotations"), &metadata.child("annotations")));
-    errors.extend(validate_owner_references(object.list("metadata.ownerReferences"), &metadata.child("ownerReferences")));
+    errors
+        .extend(validate_owner_references(object.list("metadata.ownerReferences"), &metadata.child("ownerReferences")));
     let path = metadata.child("finalizers");
     for finalizer in object.list("metadata.finalizers").iter().filter_map(Value::as_str) {
         let mut problems = names::is_qualified_name(finalizer);
@@ -93,11 +94,7 @@ fn validate_common(object: &Value, metadata: &Path) -> ErrorList {
     let both = ["orphan", "foregroundDeletion"];
     if both.iter().all(|f| object.list("metadata.finalizers").iter().any(|have| have == f)) {
         let value = object.at("metadata.finalizers").clone();
-        errors.push(FieldError::invalid(
-            &path,
-            value,
-            "finalizer orphan and foregroundDeletion cannot be both set",
-        ));
+        errors.push(FieldError::invalid(&path, value, "finalizer orphan and foregroundDeletion cannot be both set"));
     }
     errors
 }
@@ -143,7 +140,9 @@ fn validate_owner_references(owners: &[Value], path: &Path) -> ErrorList {
         if api_version.is_empty() || api_version.split('/').count() > 2 || api_version.ends_with('/') {
             errors.push(FieldError::invalid(&path.child("apiVersion"), api_version, "version must not be empty"));
         }
-        for (field, what) in [("kind", "must not be empty"), ("name", "must not be empty"), ("uid", "must not be empty")] {
+        for (field, what) in
+            [("kind", "must not be empty"), ("name", "must not be empty"), ("uid", "must not be empty")]
+        {
             if owner.text(field).is_empty() {
                 errors.push(FieldError::invalid(&path.child(field), "", what));
             }

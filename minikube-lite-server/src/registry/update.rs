@@ -49,15 +49,16 @@ impl Registry {
                 return Err(uid_conflict(kind, namespace, name, wanted_uid, old.uid()));
             }
             let wanted_version = new.text("metadata.resourceVersion").to_string();
-            if !wanted_version.is_empty() && wanted_version != "0" && wanted_version != old.text("metadata.resourceVersion")
+            if !wanted_version.is_empty()
+                && wanted_version != "0"
+                && wanted_version != old.text("metadata.resourceVersion")
             {
                 return Err(Status::modified(kind.plural, kind.group, name));
             }
             let conditional = !wanted_version.is_empty() && wanted_version != "0";
             if !conditional && !strategy.allows_unconditional_update() && part == Part::Main && !options.applied {
                 let path = shared_types::validation::Path::new("metadata.resourceVersion");
-                let error =
-                    shared_types::validation::FieldError::invalid(&path, 0, "must be specified for an update");
+                let error = shared_types::validation::FieldError::invalid(&path, 0, "must be specified for an update");
                 return Err(Status::invalid(kind.kind, kind.group, name, &[error]));
             }
 

@@ -38,13 +38,8 @@ struct State<A> {
 
 impl<A> Bucket<A> {
     pub(super) fn new(compacted: u64) -> Bucket<A> {
-        let state = State {
-            live: BTreeMap::new(),
-            history: VecDeque::new(),
-            history_bytes: 0,
-            compacted,
-            last: compacted,
-        };
+        let state =
+            State { live: BTreeMap::new(), history: VecDeque::new(), history_bytes: 0, compacted, last: compacted };
         Bucket { state: RwLock::new(state), changed: watch::Sender::new(compacted) }
     }
 
@@ -153,12 +148,7 @@ impl<A> Bucket<A> {
 
     /// At most `max` events after revision `after` for keys under `prefix`, and the revision up to which this has looked.
     #[allow(clippy::type_complexity)]
-    pub(super) fn events(
-        &self,
-        prefix: &str,
-        after: u64,
-        max: usize,
-    ) -> Result<(Vec<Arc<Event<A>>>, u64), Compacted> {
+    pub(super) fn events(&self, prefix: &str, after: u64, max: usize) -> Result<(Vec<Arc<Event<A>>>, u64), Compacted> {
         let state = self.read();
         if after < state.compacted {
             return Err(Compacted { oldest: state.compacted });

@@ -43,12 +43,7 @@ fn commit<A: Clone>(shared: &Shared<A>, engine: &mut impl Engine, batch: impl It
         }
         revision += 1;
         let key = current.as_ref().map_or_else(|| place.1.as_str().into(), |entry| entry.key.clone());
-        let entry = Arc::new(Entry {
-            key,
-            revision,
-            bytes: write.value.fill(revision),
-            attributes: write.attributes,
-        });
+        let entry = Arc::new(Entry { key, revision, bytes: write.value.fill(revision), attributes: write.attributes });
         latest.insert(place, (!write.deleted).then(|| entry.clone()));
         let event = Event { revision, deleted: write.deleted, entry, previous: current, encoded: Default::default() };
         accepted.push((write.bucket, Arc::new(event), reply));
