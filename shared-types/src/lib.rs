@@ -6,6 +6,7 @@
 pub mod fields;
 pub mod kinds;
 pub mod names;
+pub mod number;
 pub mod patch;
 pub mod quantity;
 pub mod schema;
@@ -13,3 +14,4 @@ pub mod selector;
 pub mod status;
 pub mod time;
 pub mod validation;
+pub mod yaml;
