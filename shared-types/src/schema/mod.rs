@@ -7,11 +7,12 @@
 mod decode;
 mod encode;
 mod parse;
+mod scalar;
+mod syntax;
 
 pub use decode::{Decoded, decode, decode_value};
 pub use encode::{encode, encode_into};
-
-use std::collections::HashMap;
+pub use syntax::json_syntax_error;
 
 /// A struct type of the API, such as `PodSpec`.
 #[derive(Debug)]
@@ -20,7 +21,10 @@ pub struct Struct {
     pub name: String,
     /// In the order in which Kubernetes writes them.
     pub fields: Vec<Field>,
-    by_name: HashMap<String, usize>,
+    /// The struct is replaced as a whole wherever it is used (`x-kubernetes-map-type: atomic`).
+    pub atomic: bool,
+    /// Indexes of the fields in the order of their names.
+    sorted: Vec<usize>,
 }
 
 /// A field of a struct.
@@ -28,6 +32,8 @@ pub struct Struct {
 pub struct Field {
     pub name: String,
     pub ty: Type,
+    /// What Go calls the type, a pointer's target that is: `int32`, `[]v1.Container`, `v1.RestartPolicy`.
+    pub go_type: String,
     /// A pointer (or a list or map whose emptiness matters): a present zero value is written. Without it, a zero value
     /// is left out when `omitempty` holds.
     pub pointer: bool,
@@ -92,9 +98,26 @@ pub enum ListType {
 }
 
 impl Struct {
+    fn new(name: String, fields: Vec<Field>, atomic: bool) -> Struct {
+        let mut sorted: Vec<usize> = (0..fields.len()).collect();
+        sorted.sort_by(|&a, &b| fields[a].name.cmp(&fields[b].name));
+        Struct { name, fields, atomic, sorted }
+    }
+
     /// The field called `name`.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.by_name.get(name).map(|&i| &self.fields[i])
+        self.index(name).map(|i| &self.fields[i])
+    }
+
+    /// The position in `fields` of the field called `name`.
+    fn index(&self, name: &str) -> Option<usize> {
+        let at = self.sorted.binary_search_by(|&i| self.fields[i].name.as_str().cmp(name)).ok()?;
+        Some(self.sorted[at])
+    }
+
+    /// The Go name without its package: `PodSpec`.
+    pub fn short_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
     }
 }
 
