@@ -50,11 +50,8 @@ pub struct Document {
 /// All documents of the manifests, file by file in order; what cannot be read stands as an error in its place.
 pub async fn documents(cx: &Context<'_>, names: &Filenames) -> Result<Vec<Result<Document, CommandError>>, CommandError> {
     let mut found = Vec::new();
-    if let Some(folder) = &names.kustomize {
-        for value in crate::kustomize::build(folder)? {
-            found.push(Ok(Document { source: folder.clone(), value }));
-        }
-        return Ok(found);
+    if names.kustomize.is_some() {
+        return Err(CommandError::message("this build has no kustomize"));
     }
     for name in &names.filenames {
         if name == "-" {
