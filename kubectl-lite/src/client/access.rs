@@ -64,8 +64,7 @@ impl Access {
         };
         let mut access = Access { compression: !globals.disable_compression, ..Access::default() };
         access.server = server(globals.server.as_deref().unwrap_or(cluster.text("server")));
-        access.tls_server_name =
-            globals.tls_server_name.clone().or_else(|| non_empty(cluster.text("tls-server-name")));
+        access.tls_server_name = globals.tls_server_name.clone().or_else(|| non_empty(cluster.text("tls-server-name")));
         access.insecure = globals.insecure_skip_tls_verify.unwrap_or(cluster.flag("insecure-skip-tls-verify"));
         access.authority = match &globals.certificate_authority {
             Some(path) => Some(read(path)?),
@@ -148,7 +147,11 @@ fn server(given: &str) -> String {
 
 fn read(path: &str) -> Result<Vec<u8>, CommandError> {
     std::fs::read(path).map_err(|error| {
-        let why = if error.kind() == std::io::ErrorKind::NotFound { "no such file or directory".to_string() } else { error.to_string() };
+        let why = if error.kind() == std::io::ErrorKind::NotFound {
+            "no such file or directory".to_string()
+        } else {
+            error.to_string()
+        };
         CommandError::message(format!("unable to read {path}: open {path}: {why}"))
     })
 }

@@ -30,7 +30,8 @@ pub fn from_exec(exec: &Value) -> Result<Credential, CommandError> {
     let info = json!({"apiVersion": api_version, "kind": "ExecCredential", "spec": {"interactive": false}});
     process.env("KUBERNETES_EXEC_INFO", info.to_string());
     process.stdin(std::process::Stdio::inherit()).stderr(std::process::Stdio::inherit());
-    let failed = |why: String| CommandError::Raw(format!("Unable to connect to the server: getting credentials: {why}"));
+    let failed =
+        |why: String| CommandError::Raw(format!("Unable to connect to the server: getting credentials: {why}"));
     let output = process.output().map_err(|error| {
         let hint = exec.text("installHint");
         let why = if error.kind() == std::io::ErrorKind::NotFound {
@@ -44,8 +45,8 @@ pub fn from_exec(exec: &Value) -> Result<Credential, CommandError> {
         let code = output.status.code().unwrap_or(1);
         return Err(failed(format!("exec: executable {command} failed with exit code {code}")));
     }
-    let answer: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| failed(format!("decoding stdout: {error}")))?;
+    let answer: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("decoding stdout: {error}")))?;
     let status = answer.at("status");
     let bytes = |key: &str| if status.has(key) { Some(status.text(key).as_bytes().to_vec()) } else { None };
     let credential = Credential {

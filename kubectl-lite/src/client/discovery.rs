@@ -21,7 +21,8 @@ pub struct Discovery {
 
 /// Where the answers of `host` are kept below the cache folder.
 pub fn cache_file(cache: &Path, host: &str) -> PathBuf {
-    let host: String = host.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' }).collect();
+    let host: String =
+        host.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' }).collect();
     cache.join("discovery").join(host).join("aggregated.json")
 }
 

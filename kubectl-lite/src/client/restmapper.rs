@@ -88,7 +88,18 @@ impl Resource {
 /// A name as one segment of a path.
 fn segment(name: &str) -> String {
     use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-    const SEGMENT: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+    const SEGMENT: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'#')
+        .add(b'%')
+        .add(b'/')
+        .add(b'<')
+        .add(b'>')
+        .add(b'?')
+        .add(b'`')
+        .add(b'{')
+        .add(b'}');
     utf8_percent_encode(name, SEGMENT).to_string()
 }
 
@@ -213,8 +224,13 @@ fn readings(typed: &str) -> Vec<Written<'_>> {
 fn find(resources: &[Rc<Resource>], readings: &[Written<'_>]) -> Option<Rc<Resource>> {
     readings.iter().find_map(|written| {
         let fits = |r: &&Rc<Resource>| {
-            written.group.is_none_or(|g| r.group == g || (written.version.is_none() && !g.is_empty() && r.group.starts_with(g) && r.group[g.len()..].starts_with('.')))
-                && written.version.is_none_or(|v| r.version == v)
+            written.group.is_none_or(|g| {
+                r.group == g
+                    || (written.version.is_none()
+                        && !g.is_empty()
+                        && r.group.starts_with(g)
+                        && r.group[g.len()..].starts_with('.'))
+            }) && written.version.is_none_or(|v| r.version == v)
         };
         let by_name = |r: &&Rc<Resource>| r.plural == written.resource || r.singular == written.resource;
         let by_short = |r: &&Rc<Resource>| r.short_names.iter().any(|s| s == written.resource);
@@ -237,7 +253,9 @@ mod tests {
     fn resources_are_found_however_they_are_written() {
         let known = RestMapper::new(None).known;
         let plural = |typed: &str| find(&known, &readings(typed)).map(|r| r.group_resource());
-        for typed in ["deploy", "deployment", "deployments", "deployments.apps", "deploy.v1.apps", "deployments.v1.apps"] {
+        for typed in
+            ["deploy", "deployment", "deployments", "deployments.apps", "deploy.v1.apps", "deployments.v1.apps"]
+        {
             assert_eq!(plural(typed).as_deref(), Some("deployments.apps"), "{typed}");
         }
         assert_eq!(plural("pods.v1.").as_deref(), Some("pods"));

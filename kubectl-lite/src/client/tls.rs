@@ -54,9 +54,7 @@ pub fn config(access: &Access) -> Result<ClientConfig, CommandError> {
             }
             let key = PrivateKeyDer::from_pem_slice(key)
                 .map_err(|_| CommandError::message(format!("{missing} key input")))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| CommandError::message(format!("tls: {error}")))
+            builder.with_client_auth_cert(chain, key).map_err(|error| CommandError::message(format!("tls: {error}")))
         }
     }
 }

@@ -183,7 +183,10 @@ impl<'a> Client<'a> {
     pub async fn watch(&self, request: Request) -> Result<Events, CommandError> {
         let response = self.start(&request, None).await?;
         if response.status().is_success() {
-            return Ok(Events { stream: Box::pin(response.bytes_stream().map(|r| r.map(|b| b.to_vec()))), buffer: Vec::new() });
+            return Ok(Events {
+                stream: Box::pin(response.bytes_stream().map(|r| r.map(|b| b.to_vec()))),
+                buffer: Vec::new(),
+            });
         }
         let status = response.status();
         let body = response.bytes().await.unwrap_or_default();
@@ -332,11 +335,23 @@ fn refusal(code: StatusCode, body: &[u8], request: &Request) -> Status {
         409 => ("Conflict", "the server reported a conflict".to_string()),
         410 => ("Gone", text),
         422 => ("Invalid", "the server rejected our request due to an error in our request".to_string()),
-        429 => ("TooManyRequests", "the server has received too many requests and has asked us to try again later".to_string()),
+        429 => (
+            "TooManyRequests",
+            "the server has received too many requests and has asked us to try again later".to_string(),
+        ),
         503 => ("ServiceUnavailable", "the server is currently unable to handle the request".to_string()),
-        504 => ("Timeout", "the server was unable to return a response in the time allotted, but may still be processing the request".to_string()),
-        500.. => ("InternalError", format!("an error on the server ({text:?}) has prevented the request from succeeding")),
-        _ => ("", format!("the server responded with the status code {} but did not return more information", code.as_u16())),
+        504 => (
+            "Timeout",
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+                .to_string(),
+        ),
+        500.. => {
+            ("InternalError", format!("an error on the server ({text:?}) has prevented the request from succeeding"))
+        }
+        _ => (
+            "",
+            format!("the server responded with the status code {} but did not return more information", code.as_u16()),
+        ),
     };
     let _ = request;
     Status::failure(code.as_u16(), reason, message)

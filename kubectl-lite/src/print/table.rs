@@ -133,9 +133,7 @@ impl TableOptions {
         }
         cells.extend(self.shown(columns).map(|(_, column)| column.name.to_uppercase()));
         // The last part of a label's key names its column.
-        cells.extend(
-            self.label_columns.iter().map(|key| key.rsplit('/').next().unwrap_or(key).to_uppercase()),
-        );
+        cells.extend(self.label_columns.iter().map(|key| key.rsplit('/').next().unwrap_or(key).to_uppercase()));
         if self.show_labels {
             cells.push("LABELS".to_string());
         }
@@ -158,7 +156,9 @@ impl TableOptions {
         }
         let labels = row.object.map("metadata.labels");
         cells.extend(
-            self.label_columns.iter().map(|key| labels.get(key).and_then(Value::as_str).unwrap_or_default().to_string()),
+            self.label_columns
+                .iter()
+                .map(|key| labels.get(key).and_then(Value::as_str).unwrap_or_default().to_string()),
         );
         if self.show_labels {
             cells.push(labels_text(labels));

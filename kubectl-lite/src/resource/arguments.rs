@@ -46,7 +46,9 @@ impl Arguments {
                 return Err(CommandError::message("arguments in resource/name form may not have more than one slash"));
             }
             if kind.is_empty() || name.is_empty() || kind.contains(',') {
-                return Err(CommandError::message("arguments in resource/name form must have a single resource and name"));
+                return Err(CommandError::message(
+                    "arguments in resource/name form must have a single resource and name",
+                ));
             }
             pairs.push((kind.to_string(), name.to_string()));
         }
@@ -81,7 +83,10 @@ mod tests {
     #[test]
     fn both_forms_are_read() {
         let types = parse(&["pods,", "svc", "a", "b"]).unwrap();
-        assert_eq!((types.types, types.names), (vec!["pods".to_string(), "svc".into()], vec!["a".to_string(), "b".into()]));
+        assert_eq!(
+            (types.types, types.names),
+            (vec!["pods".to_string(), "svc".into()], vec!["a".to_string(), "b".into()])
+        );
         let pairs = parse(&["pod/a", "svc/b"]).unwrap().pairs;
         assert_eq!(pairs, [("pod".to_string(), "a".to_string()), ("svc".into(), "b".into())]);
     }

@@ -146,7 +146,9 @@ impl<'c, 'a> Builder<'c, 'a> {
 
     async fn pairs(&self, pairs: &[(String, String)]) -> Result<Vec<Result<Target, CommandError>>, CommandError> {
         if self.has_selector() {
-            return Err(CommandError::message("selectors and the all flag cannot be used when passing resource/name arguments"));
+            return Err(CommandError::message(
+                "selectors and the all flag cannot be used when passing resource/name arguments",
+            ));
         }
         let mut targets = Vec::new();
         let mut only: Option<Rc<Resource>> = None;

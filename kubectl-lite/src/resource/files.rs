@@ -31,9 +31,7 @@ impl Filenames {
         match (self.filenames.is_empty(), &self.kustomize) {
             (true, None) => Err(CommandError::message("must specify one of -f and -k")),
             (false, Some(_)) => Err(CommandError::message("only one of -f or -k can be specified")),
-            (true, Some(_)) if self.recursive => {
-                Err(CommandError::message("the -k flag can't be used with -f or -R"))
-            }
+            (true, Some(_)) if self.recursive => Err(CommandError::message("the -k flag can't be used with -f or -R")),
             _ => Ok(()),
         }
     }
@@ -48,7 +46,10 @@ pub struct Document {
 }
 
 /// All documents of the manifests, file by file in order; what cannot be read stands as an error in its place.
-pub async fn documents(cx: &Context<'_>, names: &Filenames) -> Result<Vec<Result<Document, CommandError>>, CommandError> {
+pub async fn documents(
+    cx: &Context<'_>,
+    names: &Filenames,
+) -> Result<Vec<Result<Document, CommandError>>, CommandError> {
     let mut found = Vec::new();
     if names.kustomize.is_some() {
         return Err(CommandError::message("this build has no kustomize"));
@@ -110,7 +111,8 @@ fn expand(name: &str, recursive: bool) -> Result<Vec<PathBuf>, CommandError> {
 }
 
 fn walk(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(), CommandError> {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     entries.sort();
     for entry in entries {
         if entry.is_dir() {
