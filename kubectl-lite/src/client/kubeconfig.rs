@@ -202,9 +202,7 @@ pub fn edit(path: &Path, change: impl FnOnce(&mut Value)) -> Result<(), CommandE
     normalize(&mut document);
     // A link stays one; what it points to is replaced.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let fail = |error: std::io::Error| {
-        CommandError::message(format!("open {}: {}", path.display(), os_error(&error)))
-    };
+    let fail = |error: std::io::Error| CommandError::message(format!("open {}: {}", path.display(), os_error(&error)));
     let draft = beside(&target, ".new");
     let result = write_private(&draft, yaml::to_yaml(&document).as_bytes(), target.metadata().ok())
         .and_then(|()| std::fs::rename(&draft, &target));
@@ -297,7 +295,9 @@ fn read_file(path: &Path) -> Result<Option<Value>, String> {
 /// Whether a document has the form of a kubeconfig.
 fn check(document: &Value) -> Result<(), String> {
     if !document.is_object() {
-        return Err("couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct".into());
+        return Err(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct".into()
+        );
     }
     let (kind, version) = (document.text("kind"), document.text("apiVersion"));
     if !matches!((kind, version), ("" | "Config", "" | "v1")) {
@@ -308,7 +308,9 @@ fn check(document: &Value) -> Result<(), String> {
         let entries = match value {
             Value::Null => continue,
             Value::Array(entries) => entries,
-            other => return Err(format!("json: cannot unmarshal {} into Go struct field Config.{list}", json_type(other))),
+            other => {
+                return Err(format!("json: cannot unmarshal {} into Go struct field Config.{list}", json_type(other)));
+            }
         };
         for entry in entries {
             if !entry.is_object() || !matches!(entry.at(field), Value::Null | Value::Object(_)) {
@@ -419,7 +421,8 @@ mod tests {
     fn the_first_file_wins() {
         let folder = tempfile::tempdir().unwrap();
         let a = "clusters: [{name: z, cluster: {server: one, certificate-authority: ca.crt}}]\n";
-        let b = "clusters: [{name: z, cluster: {server: two}}, {name: a, cluster: {server: three}}]\ncurrent-context: c\n";
+        let b =
+            "clusters: [{name: z, cluster: {server: two}}, {name: a, cluster: {server: three}}]\ncurrent-context: c\n";
         let files = vec![write(folder.path(), "a", a), write(folder.path(), "b", b), folder.path().join("missing")];
         let config = load(&Sources { files: files.clone(), explicit: false }).unwrap();
         assert_eq!(config.names("clusters"), ["a", "z"]);
@@ -452,8 +455,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = write(folder.path(), "bad", "apiVersion: v1\nkind: Config\nclusters: {{{\n");
         let error = load(&Sources { files: vec![path.clone()], explicit: true }).unwrap_err().text();
-        let expected =
-            format!("error loading config file \"{}\": yaml: line 3: did not find expected node content", path.display());
+        let expected = format!(
+            "error loading config file \"{}\": yaml: line 3: did not find expected node content",
+            path.display()
+        );
         assert_eq!(error, expected);
         let missing = folder.path().join("missing");
         let error = load(&Sources { files: vec![missing.clone()], explicit: true }).unwrap_err().text();
