@@ -8,7 +8,6 @@ mod client;
 mod cmd;
 mod context;
 mod errors;
-mod go_format;
 mod gotemplate;
 mod jsonpath;
 mod kustomize;

@@ -6,11 +6,18 @@
 //!
 //! Invariants: `store` knows no kinds. `registry` knows no HTTP. `controllers` and `node` know no store.
 
+pub mod bootstrap;
+pub mod certificates;
+pub mod cli;
 pub mod client;
 pub mod controllers;
 pub mod environment;
+mod files;
 pub mod http;
+pub mod kubeconfig;
 pub mod node;
 pub mod printers;
 pub mod registry;
+pub mod server;
+pub mod shell;
 pub mod store;

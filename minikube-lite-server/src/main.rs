@@ -1,1 +1,41 @@
-fn main() {}
+//! The server's command line: serve, or open a shell with a server of its own.
+
+use clap::Parser;
+use minikube_lite_server::cli::{Cli, Command, Serve};
+use minikube_lite_server::{server, shell};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let options = match &cli.command {
+        Some(Command::Shell(shell)) => &shell.serve,
+        None => &cli.serve,
+    };
+    tracing_subscriber::fmt().with_max_level(options.log).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(problem) => return fail(&format!("cannot start: {problem}")),
+    };
+    let result = match &cli.command {
+        Some(Command::Shell(shell)) => runtime.block_on(shell::run(shell)).map(ExitCode::from),
+        None => runtime.block_on(run(&cli.serve)),
+    };
+    result.unwrap_or_else(|problem| fail(&problem))
+}
+
+async fn run(options: &Serve) -> Result<ExitCode, String> {
+    let running = server::start(options).await?;
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        eprintln!("Serving on https://{}. In another terminal:", running.address);
+        eprintln!("  export KUBECONFIG={}", running.kubeconfig.display());
+        eprintln!("  kubectl-lite get nodes");
+    }
+    server::wait_for_signal().await?;
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fail(problem: &str) -> ExitCode {
+    eprintln!("minikube-lite-server: {problem}");
+    ExitCode::FAILURE
+}

@@ -1,1 +1,163 @@
 //! The HTTP front: reads a request, asks the registry, writes the answer. No rule of any kind lives here.
+
+mod apply;
+pub mod auth;
+mod body;
+mod discovery;
+mod health;
+mod negotiate;
+mod options;
+mod patch;
+mod pretty;
+mod query;
+mod request;
+mod resource;
+mod respond;
+mod serve;
+mod subresource;
+mod watch;
+
+pub use serve::{Tls, serve};
+
+use crate::registry::Registry;
+use auth::{Authenticator, User};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use http::header::{ACCEPT, VARY};
+use http::{HeaderValue, Response};
+use negotiate::{Answer, Format};
+use query::Query;
+use request::Target;
+use shared_types::status::Status;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What requests are answered from.
+pub struct App {
+    pub registry: Arc<Registry>,
+    pub authenticator: Authenticator,
+    /// Where clients reach this server, as `host:port`.
+    pub address: String,
+    /// Cancelled when the server is about to stop: streams end, readiness fails.
+    pub stop: CancellationToken,
+}
+
+/// The routes: one handler, since the table of kinds decides what paths there are.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new().fallback(handle).with_state(app)
+}
+
+async fn handle(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
+    let query = Query::parse(request.uri().query().unwrap_or(""));
+    let pretty = query.has("pretty").then(|| query.get("pretty").to_string());
+    // Errors are told in the client's format if it has a usable one, else as JSON.
+    let format = negotiate::negotiate(request.headers(), pretty.as_deref(), Answer::Single)
+        .map_or(Format::JSON, |format| Format { shape: negotiate::Shape::Object, ..format });
+    let (method, path) = (request.method().clone(), request.uri().path().to_string());
+    let response = match answer(&app, request, &query).await {
+        Ok(response) => response,
+        Err(status) => respond::status(&status, format),
+    };
+    tracing::debug!(%method, path, code = response.status().as_u16(), "request");
+    response
+}
+
+async fn answer(app: &Arc<App>, request: Request, query: &Query) -> Result<Response<Body>, Status> {
+    let user = app.authenticator.authenticate(request.headers())?;
+    let user = match auth::impersonated(request.headers())? {
+        Some(other) if user.is_master() => other,
+        Some(other) => {
+            let why = format!(
+                "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+                user.name
+            );
+            return Err(Status::forbidden("users", "", &other.name, &why));
+        }
+        None => user,
+    };
+    match request::parse(request.method(), request.uri().path(), query.flag("watch")) {
+        Target::Resource(resource) => {
+            authorize_resource(&user, &resource)?;
+            resource::answer(app, &user, resource, query, request).await
+        }
+        Target::Other => {
+            authorize_path(&user, request.method(), request.uri().path())?;
+            other(app, request, query).await
+        }
+    }
+}
+
+fn authorize_resource(user: &User, resource: &request::Resource) -> Result<(), Status> {
+    if user.is_master() {
+        return Ok(());
+    }
+    let sub = if resource.subresource.is_empty() { String::new() } else { format!("/{}", resource.subresource) };
+    let scope = match resource.namespace.as_str() {
+        "" => "at the cluster scope".to_string(),
+        namespace => format!("in the namespace {namespace:?}"),
+    };
+    let why = format!(
+        "User {:?} cannot {} resource \"{}{sub}\" in API group {:?} {scope}",
+        user.name, resource.verb, resource.resource, resource.group
+    );
+    Err(Status::forbidden(&resource.resource, &resource.group, &resource.name, &why))
+}
+
+/// Paths that anybody may read, and those that everybody who is known may.
+fn authorize_path(user: &User, method: &http::Method, path: &str) -> Result<(), Status> {
+    let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"].contains(&path);
+    let discovery = ["/api", "/apis", "/openapi"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let known = user.groups.iter().any(|group| group == "system:authenticated");
+    if user.is_master() || (public && method == http::Method::GET) || (discovery && known) {
+        return Ok(());
+    }
+    let why = format!("User {:?} cannot {} path {path:?}", user.name, method.as_str().to_lowercase());
+    let mut status = Status::forbidden("", "", "", &why);
+    status.details = Some(Box::default());
+    Err(status)
+}
+
+async fn other(app: &Arc<App>, request: Request, query: &Query) -> Result<Response<Body>, Status> {
+    let path = request.uri().path();
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    if let Some(response) = health::answer(path, query, app.stop.is_cancelled()) {
+        return Ok(response);
+    }
+    let pretty = query.has("pretty").then(|| query.get("pretty"));
+    if path == "/version" {
+        let mut body = serde_json::to_vec_pretty(&health::version()).unwrap_or_default();
+        body.push(b'\n');
+        return Ok(respond::bytes(200, "application/json", body));
+    }
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let document = discovery::document(path, accept, &app.address);
+    let format = |accept_any: bool| match negotiate::negotiate(request.headers(), pretty, Answer::Single) {
+        Ok(format) => Ok(format),
+        Err(_) if accept_any => Ok(Format::JSON),
+        Err(status) => Err(status),
+    };
+    match document {
+        Some(discovery::Document::Plain(ty, value)) => {
+            let mut response = respond::value(200, format(false)?, &format!("meta/v1.{ty}"), &value);
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+            Ok(response)
+        }
+        Some(discovery::Document::Aggregated(version, value)) => {
+            let format = Format { shape: negotiate::Shape::Object, ..format(true)? };
+            let mut response = respond::value(200, format, "apidiscovery/v2.APIGroupDiscoveryList", &value);
+            let media = match version {
+                "v2" => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                _ => "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+            };
+            let headers = response.headers_mut();
+            headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(media));
+            headers.insert(VARY, HeaderValue::from_static("Accept"));
+            Ok(response)
+        }
+        Some(discovery::Document::UnknownVersion) => Err(Status::no_resource()),
+        Some(discovery::Document::Unknown) | None => Ok(respond::not_found_page()),
+    }
+}

@@ -16,6 +16,7 @@ pub use delete::Deleted;
 pub use list::{Listing, Selection, Watch};
 pub use options::{DeleteOptions, ListOptions, Match, Preconditions, Propagation, WriteOptions};
 pub use strategy::{Part, Strategy, of as strategy_of};
+pub use update::uid_conflict;
 
 use crate::environment::Environment;
 use crate::store::{self, Expect, Template, Write, WriteError};
@@ -121,8 +122,11 @@ fn not_found(kind: &Kind, name: &str) -> Status {
 
 impl Registry {
     /// A registry over an open store.
-    pub fn new(store: Store, environment: Environment, settings: Settings) -> Registry {
-        Registry { store, environment, settings }
+    ///
+    /// # Errors
+    /// One line for the user, when the settings make no sense.
+    pub fn new(store: Store, environment: Environment, settings: Settings) -> Result<Registry, String> {
+        Ok(Registry { store, environment, settings })
     }
     pub fn environment(&self) -> &Environment {
         &self.environment
@@ -138,9 +142,13 @@ impl Registry {
     pub fn count(&self, kind: &Kind) -> usize {
         self.store.count(kind.plural)
     }
-    /// Forgets history up to now: older revisions can no longer be watched or listed.
-    pub fn compact(&self) {
-        self.store.compact();
+    /// Lets watches begin with what happens from now on; older revisions can still be listed.
+    pub fn begin_watch_window(&self) {
+        self.store.begin_watch_window();
+    }
+    /// The address of the `kubernetes` Service: the first of the Services' range.
+    pub fn first_service_ip(&self) -> String {
+        "10.96.0.1".into()
     }
     /// Finishes writes under way and takes no more.
     pub fn close(&self) {

@@ -44,10 +44,6 @@ impl Registry {
             if kind.namespaced && new.namespace().is_empty() {
                 new.set("metadata.namespace", namespace);
             }
-            let wanted_uid = new.uid();
-            if !wanted_uid.is_empty() && wanted_uid != old.uid() {
-                return Err(uid_conflict(kind, namespace, name, wanted_uid, old.uid()));
-            }
             let wanted_version = new.text("metadata.resourceVersion").to_string();
             if !wanted_version.is_empty()
                 && wanted_version != "0"
@@ -71,7 +67,9 @@ impl Registry {
                 let changed = part != Part::Status && strategy.changes_generation(&new, &old);
                 new.set("metadata.generation", generation + i64::from(changed));
             }
+            // A real server validates metadata in its generic part and once more in the kind's, and reports both.
             let mut errors = metadata::validate_update(&new, &old);
+            errors.extend(errors.clone());
             errors.extend(strategy.validate_update(&new, &old, part));
             if !errors.is_empty() {
                 return Err(Status::invalid(kind.kind, kind.group, name, &errors));
@@ -128,7 +126,8 @@ impl Registry {
     }
 }
 
-fn uid_conflict(kind: &Kind, namespace: &str, name: &str, wanted: &str, found: &str) -> Status {
+/// The error of a PUT of an object with another UID than the one that is there.
+pub fn uid_conflict(kind: &Kind, namespace: &str, name: &str, wanted: &str, found: &str) -> Status {
     let key = key(kind, namespace, name);
     let resource = storage_path(kind);
     let why = format!(

@@ -32,14 +32,22 @@ struct State<A> {
     history_bytes: usize,
     /// Events up to this revision are forgotten.
     compacted: u64,
+    /// Watches may begin here or later.
+    watchable: u64,
     /// The revision of the last event.
     last: u64,
 }
 
 impl<A> Bucket<A> {
-    pub(super) fn new(compacted: u64) -> Bucket<A> {
-        let state =
-            State { live: BTreeMap::new(), history: VecDeque::new(), history_bytes: 0, compacted, last: compacted };
+    pub(super) fn new(compacted: u64, watchable: u64) -> Bucket<A> {
+        let state = State {
+            live: BTreeMap::new(),
+            history: VecDeque::new(),
+            history_bytes: 0,
+            compacted,
+            watchable,
+            last: compacted,
+        };
         Bucket { state: RwLock::new(state), changed: watch::Sender::new(compacted) }
     }
 
@@ -62,11 +70,8 @@ impl<A> Bucket<A> {
         self.read().live.len()
     }
 
-    pub(super) fn compact(&self) {
-        let mut state = self.write();
-        state.history.clear();
-        state.history_bytes = 0;
-        state.compacted = state.compacted.max(state.last);
+    pub(super) fn begin_watch_window(&self, now: u64) {
+        self.write().watchable = now;
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
@@ -141,9 +146,10 @@ impl<A> Bucket<A> {
         self.changed.send_replace(last);
     }
 
-    /// The oldest revision after which all events are kept.
-    pub(super) fn compacted(&self) -> u64 {
-        self.read().compacted
+    /// The oldest revision from which a watch may begin.
+    pub(super) fn watchable(&self) -> u64 {
+        let state = self.read();
+        state.compacted.max(state.watchable)
     }
 
     /// At most `max` events after revision `after` for keys under `prefix`, and the revision up to which this has looked.

@@ -139,6 +139,10 @@ pub struct Store<A> {
 struct Shared<A> {
     buckets: RwLock<HashMap<String, Arc<Bucket<A>>>>,
     revision: AtomicU64,
+    /// The revision at which the engine was read: what came before is not known.
+    loaded: AtomicU64,
+    /// Watches may begin at this revision or later.
+    watchable: AtomicU64,
 }
 
 impl<A> Shared<A> {
@@ -147,8 +151,8 @@ impl<A> Shared<A> {
             return bucket.clone();
         }
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        let compacted = self.revision.load(Ordering::Acquire);
-        buckets.entry(name.to_string()).or_insert_with(|| Arc::new(Bucket::new(compacted))).clone()
+        let (loaded, watchable) = (self.loaded.load(Ordering::Acquire), self.watchable.load(Ordering::Acquire));
+        buckets.entry(name.to_string()).or_insert_with(|| Arc::new(Bucket::new(loaded, watchable))).clone()
     }
 }
 
@@ -158,7 +162,12 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
     /// # Errors
     /// What the engine says when it cannot be read.
     pub fn open(mut engine: impl Engine, attributes: impl Fn(&str, &[u8]) -> A) -> Result<Store<A>, String> {
-        let shared = Arc::new(Shared { buckets: RwLock::default(), revision: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            buckets: RwLock::default(),
+            revision: AtomicU64::new(0),
+            loaded: AtomicU64::new(0),
+            watchable: AtomicU64::new(0),
+        });
         let mut loaded: HashMap<String, Vec<Arc<Entry<A>>>> = HashMap::new();
         let revision = engine.load(&mut |bucket, key, revision, bytes| {
             let attributes = attributes(bucket, &bytes);
@@ -168,7 +177,9 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
                 None => drop(loaded.insert(bucket.to_string(), vec![entry])),
             }
         })?;
-        shared.revision.store(revision, Ordering::Release);
+        for field in [&shared.revision, &shared.loaded, &shared.watchable] {
+            field.store(revision, Ordering::Release);
+        }
         for (name, entries) in loaded {
             shared.bucket(&name).load(entries);
         }
@@ -233,10 +244,13 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Forgets all history up to now: older revisions can no longer be listed or watched.
-    pub fn compact(&self) {
+    /// Lets watches begin with what is written from now on, though older revisions can still be listed: as a watch cache
+    /// has it that starts over a store with history.
+    pub fn begin_watch_window(&self) {
+        let now = self.revision();
+        self.shared.watchable.store(now, Ordering::Release);
         for bucket in self.shared.buckets.read().unwrap_or_else(PoisonError::into_inner).values() {
-            bucket.compact();
+            bucket.begin_watch_window(now);
         }
     }
 

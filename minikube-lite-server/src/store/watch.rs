@@ -22,7 +22,7 @@ pub struct Watcher<A> {
 
 impl<A> Watcher<A> {
     pub(super) fn new(bucket: Arc<Bucket<A>>, prefix: &str, after: u64) -> Result<Watcher<A>, Compacted> {
-        let oldest = bucket.compacted();
+        let oldest = bucket.watchable();
         if after < oldest {
             return Err(Compacted { oldest });
         }

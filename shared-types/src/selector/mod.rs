@@ -3,5 +3,5 @@
 pub mod field;
 pub mod label;
 
-pub use field::FieldSelector;
+pub use field::{FieldSelector, FieldTerm};
 pub use label::LabelSelector;

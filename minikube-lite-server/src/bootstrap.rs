@@ -1,0 +1,69 @@
+//! What a new cluster has from the start: the system namespaces and the `kubernetes` Service.
+
+use crate::client::Client;
+use serde_json::{Value, json};
+use shared_types::fields::Fields;
+use shared_types::kinds;
+use shared_types::status::Status;
+
+const NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// The address of the control plane as the cluster sees it.
+const CONTROL_PLANE: (&str, u16) = ("192.168.49.1", 6443);
+
+/// Makes whatever of it is not there yet. `service_ip` is the first address of the Services' range.
+///
+/// # Errors
+/// The first failure.
+pub async fn run(client: &Client, service_ip: &str) -> Result<(), Status> {
+    let namespaces = NAMESPACES.iter().map(|name| ensure(client, "Namespace", json!({"metadata": {"name": name}})));
+    futures_util::future::try_join_all(namespaces).await?;
+    let labels = json!({"component": "apiserver", "provider": "kubernetes"});
+    let service = json!({
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": service_ip,
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": CONTROL_PLANE.1}],
+        },
+    });
+    let endpoints = json!({
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [{
+            "addresses": [{"ip": CONTROL_PLANE.0}],
+            "ports": [{"name": "https", "port": CONTROL_PLANE.1, "protocol": "TCP"}],
+        }],
+    });
+    let slice = json!({
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [CONTROL_PLANE.0], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "port": CONTROL_PLANE.1, "protocol": "TCP"}],
+    });
+    futures_util::future::try_join3(
+        ensure(client, "Service", service),
+        ensure(client, "Endpoints", endpoints),
+        ensure(client, "EndpointSlice", slice),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn ensure(client: &Client, kind: &str, object: Value) -> Result<(), Status> {
+    let kind = kinds::named(kind);
+    if client.get(kind, object.namespace(), object.name()).await.is_ok() {
+        return Ok(());
+    }
+    match client.create(kind, object).await {
+        Err(status) if !status.is_already_exists() => Err(status),
+        _ => Ok(()),
+    }
+}

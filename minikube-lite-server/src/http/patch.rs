@@ -1,0 +1,167 @@
+//! PATCH: JSON patch, merge patch, strategic merge patch, and apply.
+
+use super::body::{self, FieldValidation};
+use super::resource::{Call, check_names};
+use super::{apply, options};
+use crate::registry::Part;
+use axum::body::Body;
+use http::Response;
+use serde_json::Value;
+use shared_types::fields::Fields;
+use shared_types::kinds::Kind;
+use shared_types::patch::{go_format, json, merge, strategic};
+use shared_types::schema::{self, Struct};
+use shared_types::status::Status;
+use shared_types::validation::{FieldError, Path};
+
+/// The most operations that a JSON patch may have, as kube-apiserver's.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// A patch that has been read.
+pub enum Patch {
+    Json(json::Patch),
+    Merge(Value),
+    Strategic(Value),
+}
+
+/// Reads a patch of the media type.
+///
+/// # Errors
+/// `UnsupportedMediaType`, `BadRequest`.
+pub fn parse(media: &str, text: &[u8]) -> Result<Patch, Status> {
+    let undecodable = |why: String| Status::bad_request(format!("error decoding patch: {why}"));
+    let value = || -> Result<Value, Status> {
+        serde_json::from_slice(text)
+            .map_err(|problem| undecodable(schema::json_syntax_error(text).unwrap_or_else(|| problem.to_string())))
+    };
+    let map = || match value()? {
+        map @ Value::Object(_) => Ok(map),
+        other => {
+            let what = match other {
+                Value::Array(_) => "array",
+                Value::String(_) => "string",
+                Value::Number(_) => "number",
+                Value::Bool(_) => "bool",
+                _ => return Ok(Value::Object(Default::default())),
+            };
+            Err(undecodable(format!("json: cannot unmarshal {what} into Go value of type map[string]interface {{}}")))
+        }
+    };
+    match media {
+        "application/json-patch+json" => {
+            let patch = json::Patch::parse(&value()?).map_err(undecodable)?;
+            if patch.len() > MAX_OPERATIONS {
+                return Err(Status::request_too_large(format!(
+                    "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
+                    patch.len()
+                )));
+            }
+            Ok(Patch::Json(patch))
+        }
+        "application/merge-patch+json" => Ok(Patch::Merge(map()?)),
+        "application/strategic-merge-patch+json" => Ok(Patch::Strategic(map()?)),
+        _ => Err(body::unsupported_media_type(
+            "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
+             application/apply-patch+yaml",
+        )),
+    }
+}
+
+impl Patch {
+    /// The patched object, not yet held against its schema.
+    ///
+    /// # Errors
+    /// What the patch does not fit.
+    pub fn apply(&self, ty: &'static Struct, current: &Value) -> Result<Value, Status> {
+        let mut object = current.clone();
+        match self {
+            Patch::Json(patch) => patch.apply(&mut object).map_err(|_| unprocessable())?,
+            Patch::Merge(patch) => merge::apply(&mut object, patch),
+            Patch::Strategic(patch) => {
+                strategic::apply(ty, &mut object, &mut patch.clone()).map_err(|problem| match problem {
+                    strategic::Error::BadFormat(why) => Status::bad_request(why),
+                    strategic::Error::Unprocessable(_) => unprocessable(),
+                    strategic::Error::Other(why) => Status::failure(500, "", why),
+                })?;
+            }
+        }
+        Ok(object)
+    }
+
+    /// The patched object as `kind`.
+    ///
+    /// # Errors
+    /// `Invalid` when it isn't one.
+    pub fn apply_as(
+        &self,
+        kind: &'static Kind,
+        ty: &'static Struct,
+        current: &Value,
+        validation: FieldValidation,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, Status> {
+        let patched = self.apply(ty, current)?;
+        let invalid = |why: String| {
+            let shown = match self {
+                Patch::Strategic(patch) => go_format(patch),
+                _ => String::from_utf8_lossy(&schema::encode(ty, &patched)).into_owned(),
+            };
+            Status::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), shown, why)])
+        };
+        let (api_version, sent_kind) = (patched.text("apiVersion"), patched.text("kind"));
+        if api_version != kind.api_version() || sent_kind != kind.kind {
+            return Err(invalid(body::wrong_kind(kind, api_version, sent_kind)));
+        }
+        let decoded = schema::decode_value(ty, patched.clone()).map_err(invalid)?;
+        let mut found = Vec::new();
+        validation.judge(kind, decoded.strict_errors, &mut found)?;
+        *warnings = found;
+        Ok(decoded.object)
+    }
+}
+
+/// A patch that cannot be applied to this object.
+fn unprocessable() -> Status {
+    let message = "the server rejected our request due to an error in our request";
+    let mut status = Status::failure(422, "Invalid", message);
+    status.details = Some(Box::default());
+    status
+}
+
+/// Answers a PATCH of a part of an object.
+pub async fn answer(call: &mut Call<'_>, part: Part, request_body: Body) -> Result<Response<Body>, Status> {
+    let media = body::media_type(&call.headers).to_string();
+    if media == "application/apply-patch+yaml" {
+        return apply::answer(call, part, request_body).await;
+    }
+    call.format(super::negotiate::Answer::Single)?;
+    let options = options::write("PatchOptions", call.query, &call.headers)?;
+    let validation = FieldValidation::from_query(call.query, "PatchOptions")?;
+    if call.query.flag("force") {
+        let error = FieldError::forbidden(&Path::new("force"), "may not be specified for non-apply patch");
+        return Err(Status::invalid("PatchOptions", "meta.k8s.io", "", &[error]));
+    }
+    let text = body::read(request_body).await?;
+    let patch = parse(&media, &text)?;
+    let kind = call.kind;
+    let ty = schema::of_kind(&kind.api_version(), kind.kind)
+        .ok_or_else(|| Status::internal(format!("kind {} has no schema", kind.kind)))?;
+    let (namespace, name) = (call.target.namespace.clone(), call.target.name.clone());
+    let mut warnings = Vec::new();
+    let mut change = |current: &Value| {
+        if current.is_null() {
+            return Err(Status::not_found(kind.plural, kind.group, &name));
+        }
+        let object = patch.apply_as(kind, ty, current, validation, &mut warnings)?;
+        check_names(kind, &object, &namespace, &name)?;
+        // An untouched resourceVersion is no precondition.
+        let mut object = object;
+        if object.text("metadata.resourceVersion") == current.text("metadata.resourceVersion") {
+            object.remove("metadata.resourceVersion");
+        }
+        Ok(object)
+    };
+    let written = call.app.registry.update(kind, part, &namespace, &name, &mut change, options).await?;
+    call.warnings.extend(warnings);
+    call.written(written)
+}

@@ -1,0 +1,63 @@
+//! Accepting connections: TLS, HTTP/1.1 and HTTP/2, and the orderly end.
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
+
+/// How long connections may take to finish what they are at when the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take over the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The server's certificate and key, ready for use.
+pub type Tls = Arc<ServerConfig>;
+
+/// Serves connections until `stop` is cancelled, then lets those that are busy finish.
+pub async fn serve(listener: TcpListener, tls: Tls, router: Router, stop: CancellationToken) {
+    let acceptor = TlsAcceptor::from(tls);
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(problem) => {
+                // Out of file descriptors, most likely: give others time to close.
+                tracing::warn!("cannot accept a connection: {problem}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // Small answers must not wait for more.
+        let _ = stream.set_nodelay(true);
+        let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(problem)) => return tracing::debug!("TLS handshake: {problem}"),
+                Err(_) => return,
+            };
+            let mut builder = Builder::new(TokioExecutor::new());
+            builder.http2().max_concurrent_streams(1000).initial_stream_window_size(1 << 20).adaptive_window(false);
+            let service = TowerToHyperService::new(router);
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            if let Err(problem) = watcher.watch(connection.into_owned()).await {
+                tracing::debug!("connection: {problem}");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+}
