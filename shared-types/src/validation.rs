@@ -120,6 +120,16 @@ impl FieldError {
     pub fn invalid(path: &Path, value: impl Into<Value>, detail: impl Into<String>) -> FieldError {
         Self::new(ErrorType::Invalid, path, Some(value.into()), detail)
     }
+    /// [`FieldError::invalid`], where the value is shown as `shown`: a struct with its fields in their own order, or as
+    /// Kubernetes keeps it internally.
+    pub fn invalid_shown(path: &Path, shown: &str, detail: &str) -> FieldError {
+        Self::new(ErrorType::Invalid, path, None, format!("{shown}: {detail}"))
+    }
+    /// [`FieldError::not_supported`], where the value is shown as `shown`.
+    pub fn not_supported_shown(path: &Path, shown: &str, supported: &[&str]) -> FieldError {
+        let error = Self::not_supported(path, "", supported);
+        FieldError { value: None, detail: format!("{shown}: {}", error.detail), ..error }
+    }
     pub fn type_invalid(path: &Path, value: impl Into<Value>, detail: impl Into<String>) -> FieldError {
         Self::new(ErrorType::TypeInvalid, path, Some(value.into()), detail)
     }
