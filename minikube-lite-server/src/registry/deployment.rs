@@ -205,10 +205,8 @@ mod tests {
         );
         assert_eq!(
             with(json!({"type": "Blue"})),
-            [
-                "spec.strategy: Unsupported value: {\"Type\":\"Blue\",\"RollingUpdate\":null}: supported values: \
-                 \"Recreate\", \"RollingUpdate\""
-            ]
+            ["spec.strategy: Unsupported value: {\"Type\":\"Blue\",\"RollingUpdate\":null}: supported values: \
+                 \"Recreate\", \"RollingUpdate\""]
         );
         assert_eq!(
             with(json!({"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "0%"}})),

@@ -4,11 +4,15 @@
 //! preconditions, generation, finalizers, graceful deletion, propagation, dry runs and managed fields. The verbs are one
 //! file each.
 
+pub mod check;
 mod create;
 mod delete;
+mod deployment;
 mod list;
 pub mod metadata;
 mod options;
+pub mod pod;
+mod replicaset;
 mod strategy;
 mod update;
 

@@ -114,6 +114,9 @@ pub fn of(kind: &'static Kind) -> &'static dyn Strategy {
     struct Plain;
     impl Strategy for Plain {}
     match (kind.group, kind.kind) {
+        ("", "Pod") => &super::pod::PodStrategy,
+        ("apps", "Deployment") => &super::deployment::DeploymentStrategy,
+        ("apps", "ReplicaSet") => &super::replicaset::ReplicaSetStrategy,
         _ => &Plain,
     }
 }

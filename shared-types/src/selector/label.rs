@@ -430,7 +430,8 @@ mod tests {
         );
         assert_eq!(error("a in (b"), "unable to parse requirement: found '', expected: ',' or ')'");
         assert!(
-            error("a/b/c").starts_with("unable to parse requirement: <nil>: Invalid value: \"a/b/c\": a qualified")
+            error("a/b/c")
+                .starts_with("unable to parse requirement: <nil>: Invalid value: \"a/b/c\": a valid label key")
         );
         assert!(
             error("a=-").starts_with("unable to parse requirement: values[0][a]: Invalid value: \"-\": a valid label")

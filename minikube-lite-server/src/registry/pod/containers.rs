@@ -212,7 +212,7 @@ fn validate_restart_policy(container: &Value, path: &Path, errors: &mut ErrorLis
 
 fn validate_resize_policy(container: &Value, pod: &PodContext, path: &Path, errors: &mut ErrorList) {
     let mut seen = HashSet::new();
-    let mut check_word = |text: &str, supported: &[&str], errors: &mut ErrorList| match text {
+    let check_word = |text: &str, supported: &[&str], errors: &mut ErrorList| match text {
         "" => errors.push(FieldError::required(path, "")),
         text if !supported.contains(&text) => errors.push(FieldError::not_supported(path, text, supported)),
         _ => {}

@@ -56,8 +56,8 @@ fn default_pod_spec(spec: &mut Value) {
     spec.set_default("securityContext", json!({}));
     spec.set_default("terminationGracePeriodSeconds", 30);
     // The old name of the field goes with the new one, which wins.
-    let account = [spec.text("serviceAccountName"), spec.text("serviceAccount")];
-    if let Some(account) = account.into_iter().find(|name| !name.is_empty()).map(String::from) {
+    let account = ["serviceAccountName", "serviceAccount"].map(|field| spec.text(field).to_string());
+    if let Some(account) = account.into_iter().find(|name| !name.is_empty()) {
         spec.set("serviceAccountName", account.as_str());
         spec.set("serviceAccount", account);
     }
@@ -136,7 +136,9 @@ pub fn default_pull_policy(image: &str) -> &'static str {
 /// Whether `name` can be the name of an image's repository. What cannot is reported by nobody here, but has no tag.
 fn is_repository(name: &str) -> bool {
     let (domain, path) = match name.split_once('/') {
-        Some((domain, path)) if domain.contains(['.', ':']) || domain == "localhost" || domain != domain.to_lowercase() => {
+        Some((domain, path))
+            if domain.contains(['.', ':']) || domain == "localhost" || domain != domain.to_lowercase() =>
+        {
             (Some(domain), path)
         }
         _ => (None, name),

@@ -34,7 +34,8 @@ impl Strategy for PodStrategy {
         let (namespace, name) = (pod.namespace().to_string(), pod.text("spec.serviceAccountName").to_string());
         if !name.is_empty() {
             let account = registry.get(kinds::named("ServiceAccount"), &namespace, &name).map_err(|_| {
-                let why = format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
+                let why =
+                    format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
                 forbidden(pod, &why)
             })?;
             admission::apply_service_account(pod, &account.object()?, &registry.environment().name_suffix(5));

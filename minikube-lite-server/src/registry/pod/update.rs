@@ -235,10 +235,7 @@ pub fn validate_status_update(pod: &Value, old: &Value) -> ErrorList {
     {
         validate_transitions(pod, old, list, policy, &path.child(list), &mut errors);
     }
-    for (list, single, why) in [
-        ("podIPs", "", ""),
-        ("hostIPs", "hostIP", "must be equal to `hostIP`"),
-    ] {
+    for (list, single, why) in [("podIPs", "", ""), ("hostIPs", "hostIP", "must be equal to `hostIP`")] {
         validate_ips(pod.at("status"), list, single, why, &path.child(list), &mut errors);
     }
     errors
@@ -332,9 +329,9 @@ pub fn validate_resize(pod: &Value, old: &Value) -> ErrorList {
                 }
             }
             if container.at("resources") != old.at("resources") {
-                let same = ["requests", "limits"].iter().all(|list| {
-                    container.at("resources").map(list) == old.at("resources").map(list)
-                });
+                let same = ["requests", "limits"]
+                    .iter()
+                    .all(|list| container.at("resources").map(list) == old.at("resources").map(list));
                 if same {
                     put_back(container, old, "resources");
                 }

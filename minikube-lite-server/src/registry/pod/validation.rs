@@ -113,8 +113,7 @@ pub fn validate_pod_spec(spec: &Value, owner: Owner, path: &Path, errors: &mut E
         Owner::Pod(pod) => (pod.name(), true),
         Owner::Template => ("", false),
     };
-    let volumes =
-        volumes::validate_volumes(spec.list("volumes"), pod_name, is_pod, &path.child("volumes"), errors);
+    let volumes = volumes::validate_volumes(spec.list("volumes"), pod_name, is_pod, &path.child("volumes"), errors);
     let claims = spec.list("resourceClaims").iter().map(|claim| claim.text("name"));
     let context = PodContext {
         spec,
