@@ -7,6 +7,9 @@
 mod apply;
 mod diff;
 
+#[cfg(test)]
+mod tests;
+
 pub use apply::apply;
 pub use diff::{three_way_diff, two_way_diff};
 
