@@ -98,7 +98,7 @@ pub enum ListType {
 }
 
 impl Struct {
-    fn new(name: String, fields: Vec<Field>, atomic: bool) -> Struct {
+    pub(crate) fn new(name: String, fields: Vec<Field>, atomic: bool) -> Struct {
         let mut sorted: Vec<usize> = (0..fields.len()).collect();
         sorted.sort_by(|&a, &b| fields[a].name.cmp(&fields[b].name));
         Struct { name, fields, atomic, sorted }

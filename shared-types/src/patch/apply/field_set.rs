@@ -18,9 +18,9 @@ impl FieldSet {
     pub fn of(paths: &[&str]) -> FieldSet {
         let mut set = FieldSet::default();
         for path in paths {
-            let fields = path.rsplit('.').fold(Object::new(), |inner, name| {
-                Object::from_iter([(format!("f:{name}"), Value::Object(inner))])
-            });
+            let fields = path
+                .rsplit('.')
+                .fold(Object::new(), |inner, name| Object::from_iter([(format!("f:{name}"), Value::Object(inner))]));
             set.insert_all(&FieldSet(fields));
         }
         set
@@ -216,9 +216,7 @@ fn compare_elements(a: &str, b: &str) -> Ordering {
 
 fn compare_values(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => {
-            a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
-        }
+        (Value::Number(a), Value::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
         (Value::String(a), Value::String(b)) => a.cmp(b),
         (a, b) => a.to_string().cmp(&b.to_string()),
     }
@@ -314,7 +312,11 @@ mod tests {
         tree.prop_map(|tree| {
             fn tidy(node: &mut Value) {
                 for (element, child) in node.as_object_mut().unwrap() {
-                    if element == SELF { *child = json!({}) } else { tidy(child) }
+                    if element == SELF {
+                        *child = json!({})
+                    } else {
+                        tidy(child)
+                    }
                     if child.as_object().unwrap().len() == 1 && child.get(SELF).is_some() {
                         *child = json!({});
                     }

@@ -1,8 +1,8 @@
 //! The configuration that client-side apply keeps in an annotation, as far as server-side apply looks after it: an
 //! object can go from the one to the other without conflicts, and back without surprises.
 
-use super::compare::{compare, field_set};
 use super::Conflict;
+use super::compare::{compare, field_set};
 use crate::fields::Fields;
 use crate::schema::Struct;
 use serde_json::Value;
@@ -13,7 +13,12 @@ const MAX_ANNOTATIONS: usize = 256 * 1024;
 
 /// The conflicts without those over fields that were last applied by client-side apply and have not been changed since:
 /// these are the same manager's.
-pub(super) fn without_own(ty: &'static Struct, live: &Value, conflicts: Vec<Conflict>, api_version: &str) -> Vec<Conflict> {
+pub(super) fn without_own(
+    ty: &'static Struct,
+    live: &Value,
+    conflicts: Vec<Conflict>,
+    api_version: &str,
+) -> Vec<Conflict> {
     let Some(last) = live.annotation(ANNOTATION) else { return conflicts };
     let Ok(last) = serde_json::from_str::<Value>(last) else { return conflicts };
     if last.text("apiVersion") != api_version {

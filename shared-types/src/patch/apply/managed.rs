@@ -242,7 +242,9 @@ fn cap_update_managers(entries: &mut Vec<Entry>) {
     if count <= MAX_UPDATE_MANAGERS {
         return;
     }
-    entries.sort_by_key(|e| (is_update(e), e.time.clone(), e.manager.clone(), e.api_version.clone(), e.subresource.clone()));
+    entries.sort_by_key(|e| {
+        (is_update(e), e.time.clone(), e.manager.clone(), e.api_version.clone(), e.subresource.clone())
+    });
     let first = entries.iter().position(is_update).unwrap_or(entries.len());
     let mut buckets: Vec<Entry> = Vec::new();
     let mut rest = entries.split_off(first).into_iter();

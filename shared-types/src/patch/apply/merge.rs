@@ -46,7 +46,8 @@ fn member_shape(shape: Shape, name: &str) -> Shape {
 /// relative to the first of the common ones that follows them in both.
 fn merge_items(live: &mut Vec<Value>, config: &[Value], items: Items) {
     let wanted: Vec<String> = config.iter().map(|item| items.stored_element(item)).collect();
-    let places: HashMap<&str, usize> = wanted.iter().enumerate().map(|(place, element)| (element.as_str(), place)).collect();
+    let places: HashMap<&str, usize> =
+        wanted.iter().enumerate().map(|(place, element)| (element.as_str(), place)).collect();
     // What the configuration adds to or changes in, and in between what only the object has.
     let mut common: HashMap<usize, Value> = HashMap::new();
     let mut theirs: Vec<(Option<usize>, Value)> = Vec::new();

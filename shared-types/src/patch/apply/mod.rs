@@ -13,6 +13,9 @@ mod shape;
 mod upgrade;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 pub use compare::{Comparison, compare, field_set};
 pub use field_set::FieldSet;
 pub use managed::{Write, keep_times_if_unchanged, update_managed_fields};

@@ -22,13 +22,11 @@ pub fn managers_of(object: &Value, path: &[&str]) -> Vec<String> {
 pub fn upgrade_managed_fields(object: &mut Value, client_side: &[&str], manager: &str) -> bool {
     let entries = object.at("metadata.managedFields").clone();
     let Some(entries) = read_entries(entries, false) else { return false };
-    let (old, mut kept): (Vec<Entry>, Vec<Entry>) = entries
-        .into_iter()
-        .partition(|entry| is_client_side(entry) && client_side.contains(&entry.manager.as_str()));
+    let (old, mut kept): (Vec<Entry>, Vec<Entry>) =
+        entries.into_iter().partition(|entry| is_client_side(entry) && client_side.contains(&entry.manager.as_str()));
     let Some(latest) = old.iter().max_by(|a, b| a.time.cmp(&b.time)) else { return false };
-    let applies = |entry: &Entry| {
-        entry.operation == Operation::Apply && entry.manager == manager && entry.subresource.is_empty()
-    };
+    let applies =
+        |entry: &Entry| entry.operation == Operation::Apply && entry.manager == manager && entry.subresource.is_empty();
     let at = kept.iter().position(applies).unwrap_or_else(|| {
         kept.push(Entry {
             manager: manager.into(),

@@ -63,10 +63,7 @@ impl Walker {
             }
             Type::String | Type::Bytes => {
                 if !value.is_string() {
-                    self.error(&format!(
-                        "expected string, got &value.valueUnstructured{{Value:{}}}",
-                        go_syntax(value)
-                    ));
+                    self.error(&format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(value)));
                 }
             }
             Type::Quantity | Type::IntOrString | Type::Time | Type::MicroTime => {
@@ -91,7 +88,6 @@ impl Walker {
                     };
                     walker.check(value, &field.ty, items);
                 }
-                None if walker.path == ".kind" || walker.path == ".apiVersion" => {}
                 None => walker.error("field not declared in schema"),
             });
         }

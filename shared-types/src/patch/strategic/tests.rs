@@ -5,7 +5,7 @@ use serde_json::json;
 use std::sync::LazyLock;
 
 fn field(name: &str, ty: Type, merge: Merge) -> Field {
-    Field { name: name.into(), ty, pointer: true, omitempty: true, merge }
+    Field { name: name.into(), go_type: ty.go_name(), ty, pointer: true, omitempty: true, merge }
 }
 
 fn keyed(key: &str) -> Merge {
@@ -15,7 +15,8 @@ fn keyed(key: &str) -> Merge {
 /// A type with a field of each way of merging.
 fn ty() -> &'static Struct {
     static TYPE: LazyLock<&'static Struct> = LazyLock::new(|| {
-        let leak = |name: &str, fields| -> &'static Struct { Box::leak(Box::new(Struct::new(name, fields))) };
+        let leak =
+            |name: &str, fields| -> &'static Struct { Box::leak(Box::new(Struct::new(name.into(), fields, false))) };
         let plain = Merge::default;
         let list = |ty| Type::List(Box::new(ty));
         let env = leak("Env", vec![field("name", Type::String, plain()), field("value", Type::String, plain())]);
