@@ -5,14 +5,34 @@
 //! file each.
 
 pub mod check;
+mod config_map;
 mod create;
 mod delete;
 mod deployment;
+mod endpoint_slice;
+mod endpoints;
+pub mod event;
+mod horizontal_pod_autoscaler;
+mod lease;
+mod limit_range;
 mod list;
 pub mod metadata;
+mod namespace;
+mod node;
 mod options;
 pub mod pod;
 mod replicaset;
+mod resource_quota;
+mod role;
+mod role_binding;
+mod secret;
+mod service;
+mod service_account;
+mod service_allocation;
+mod service_ip;
+mod service_node_port;
+mod service_pool;
+mod service_validation;
 mod strategy;
 mod update;
 
@@ -93,6 +113,7 @@ pub struct Registry {
     store: Store,
     environment: Environment,
     settings: Settings,
+    service_allocations: service_allocation::Allocations,
 }
 
 /// Derives attributes of objects as the store loads them.
@@ -130,7 +151,11 @@ impl Registry {
     /// # Errors
     /// One line for the user, when the settings make no sense.
     pub fn new(store: Store, environment: Environment, settings: Settings) -> Result<Registry, String> {
-        Ok(Registry { store, environment, settings })
+        let service_allocations = service_allocation::Allocations::new(&settings.service_cluster_ip_range)?;
+        let registry = Registry { store, environment, settings, service_allocations };
+        let services = registry.snapshot(kinds::named("Service"), "").0;
+        registry.service_allocations.restore(services.iter().filter_map(|entry| entry.object().ok()));
+        Ok(registry)
     }
     pub fn environment(&self) -> &Environment {
         &self.environment

@@ -111,12 +111,46 @@ pub trait Strategy: Send + Sync {
 
 /// The strategy of a kind.
 pub fn of(kind: &'static Kind) -> &'static dyn Strategy {
+    use super::config_map::ConfigMap;
+    use super::endpoint_slice::EndpointSlice;
+    use super::endpoints::Endpoints;
+    use super::event::Event;
+    use super::horizontal_pod_autoscaler::HorizontalPodAutoscaler;
+    use super::lease::Lease;
+    use super::limit_range::LimitRange;
+    use super::namespace::Namespace;
+    use super::node::Node;
+    use super::resource_quota::ResourceQuota;
+    use super::role::Role;
+    use super::role_binding::RoleBinding;
+    use super::secret::Secret;
+    use super::service::Service;
+    use super::service_account::ServiceAccount;
+
+    const RBAC: &str = "rbac.authorization.k8s.io";
     struct Plain;
     impl Strategy for Plain {}
     match (kind.group, kind.kind) {
         ("", "Pod") => &super::pod::PodStrategy,
         ("apps", "Deployment") => &super::deployment::DeploymentStrategy,
         ("apps", "ReplicaSet") => &super::replicaset::ReplicaSetStrategy,
+        ("", "ConfigMap") => &ConfigMap,
+        ("", "Endpoints") => &Endpoints,
+        ("" | "events.k8s.io", "Event") => &Event,
+        ("", "LimitRange") => &LimitRange,
+        ("", "Namespace") => &Namespace,
+        ("", "Node") => &Node,
+        ("", "ResourceQuota") => &ResourceQuota,
+        ("", "Secret") => &Secret,
+        ("", "ServiceAccount") => &ServiceAccount,
+        ("", "Service") => &Service,
+        ("autoscaling", "HorizontalPodAutoscaler") => &HorizontalPodAutoscaler,
+        ("coordination.k8s.io", "Lease") => &Lease,
+        ("discovery.k8s.io", "EndpointSlice") => &EndpointSlice,
+        (RBAC, "ClusterRole") => &Role { cluster: true },
+        (RBAC, "ClusterRoleBinding") => &RoleBinding { cluster: true },
+        (RBAC, "Role") => &Role { cluster: false },
+        (RBAC, "RoleBinding") => &RoleBinding { cluster: false },
         _ => &Plain,
     }
 }
