@@ -18,10 +18,11 @@ fn config_maps() -> &'static Struct {
 }
 
 /// Applies as `manager`.
-fn applied(live: Option<&Value>, config: &Value, manager: &str, force: bool) -> Result<Value, Status> {
+fn applied(live: Option<&Value>, config: &Value, manager: &str, force: bool) -> Result<Value, Box<Status>> {
     let ty = schema::of_kind(config.text("apiVersion"), config.text("kind")).unwrap();
     let reset = FieldSet::default();
-    apply(ty, live, config, &write(manager, config.text("apiVersion"), &reset), force).map_err(Status::from)
+    apply(ty, live, config, &write(manager, config.text("apiVersion"), &reset), force)
+        .map_err(|error| Box::new(error.into()))
 }
 
 /// `manager operation subresource fields` of each entry.
