@@ -1,22 +1,27 @@
 //! What a command is given: streams, global flags, and through them the kubeconfig, the namespace and the client.
 
 use crate::cli::Globals;
+use crate::client::access::Access;
 use crate::client::kubeconfig::{self, Kubeconfig};
+use crate::client::{Client, Resource, RestMapper, discovery};
 use crate::errors::CommandError;
 use crate::streams::Streams;
 use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// The surroundings of one run of a command. Everything below is made when it is first asked for.
 pub struct Context<'a> {
     pub streams: &'a Streams,
     pub globals: Globals,
     kubeconfig: OnceCell<Kubeconfig>,
+    client: OnceCell<Client<'a>>,
+    mapper: OnceCell<RestMapper>,
 }
 
 impl<'a> Context<'a> {
     pub fn new(streams: &'a Streams, globals: Globals) -> Context<'a> {
-        Context { streams, globals, kubeconfig: OnceCell::new() }
+        Context { streams, globals, kubeconfig: OnceCell::new(), client: OnceCell::new(), mapper: OnceCell::new() }
     }
 
     /// The kubeconfig: `--kubeconfig`, else the files of `$KUBECONFIG` merged, else `~/.kube/config`, else the one that
@@ -27,6 +32,43 @@ impl<'a> Context<'a> {
         }
         let config = kubeconfig::load(&kubeconfig::paths(self.globals.kubeconfig.as_deref()))?;
         Ok(self.kubeconfig.get_or_init(|| config))
+    }
+
+    /// The client for the chosen context.
+    pub fn client(&self) -> Result<&Client<'a>, CommandError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let access = Access::resolve(self.kubeconfig()?, &self.globals)?;
+        let client = Client::new(access, self.streams, self.globals.verbosity)?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// The namespace to work in, and whether `--namespace` asked for it.
+    pub fn namespace(&self) -> Result<(String, bool), CommandError> {
+        match &self.globals.namespace {
+            Some(namespace) if !namespace.is_empty() => Ok((namespace.clone(), true)),
+            _ => Ok((Access::resolve(self.kubeconfig()?, &self.globals)?.namespace, false)),
+        }
+    }
+
+    /// The mapping from names to resources.
+    pub fn mapper(&self) -> Result<&RestMapper, CommandError> {
+        if let Some(mapper) = self.mapper.get() {
+            return Ok(mapper);
+        }
+        let folder = match &self.globals.cache_dir {
+            Some(folder) => Some(PathBuf::from(folder)),
+            None => home().map(|home| home.join(".kube/cache")),
+        };
+        let host = self.client()?.access().host();
+        let file = folder.map(|folder| discovery::cache_file(&folder, host));
+        Ok(self.mapper.get_or_init(|| RestMapper::new(file)))
+    }
+
+    /// The resource that is meant by what somebody typed.
+    pub async fn resource(&self, typed: &str) -> Result<Rc<Resource>, CommandError> {
+        self.mapper()?.resource(self.client()?, typed).await
     }
 }
 

@@ -104,37 +104,37 @@ fn line(prefix: &str, text: &str) -> String {
 /// A `Status` as people read it: `Error from server (NotFound): pods "web" not found`. An object that is invalid gets
 /// its causes as a list.
 fn render_status(status: &Status, doing: &str) -> String {
-    if status.reason == "Invalid"
-        && let Some(details) = &status.details
-    {
-        let kind = shared_types::status::qualified(&details.kind, &details.group);
-        let what = if details.name.is_empty() {
-            kind
-        } else {
-            format!("{} {:?}", kind_and_group(&details.kind), details.name)
-        };
-        return if details.causes.is_empty() {
-            line("", &format!("The {what} is invalid: {}", status.message))
-        } else if let [cause] = details.causes.as_slice() {
-            line("", &format!("The {what} is invalid: {}", cause_text(cause)))
-        } else {
-            let mut told: Vec<String> = Vec::new();
-            for cause in &details.causes {
-                let text = format!("* {}", cause_text(cause));
-                if !told.contains(&text) {
-                    told.push(text);
-                }
-            }
-            format!("The {what} is invalid: \n{}\n", told.join("\n"))
-        };
+    if status.reason == "Invalid" {
+        return render_invalid(status);
     }
     let message = if doing.is_empty() { status.message.clone() } else { format!("{doing}: {}", status.message) };
     let reason = if status.reason.is_empty() { String::new() } else { format!(" ({})", status.reason) };
     line("", &format!("Error from server{reason}: {message}"))
 }
 
-fn kind_and_group(kind: &str) -> &str {
-    kind
+/// An object that is invalid: one cause on the same line, several as a list, equal ones once.
+fn render_invalid(status: &Status) -> String {
+    let Some(details) = &status.details else {
+        let message = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+        return format!("The request is invalid{message}\n");
+    };
+    let mut what = String::from("The request is invalid");
+    if !details.kind.is_empty() || !details.name.is_empty() {
+        what = format!("The {} {:?} is invalid", details.kind, details.name);
+    } else if details.causes.is_empty() && !status.message.is_empty() {
+        what = format!("{what}: {}", status.message);
+    }
+    let mut causes: Vec<String> = Vec::new();
+    for cause in details.causes.iter().map(cause_text) {
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    match causes.as_slice() {
+        [] => format!("{what}\n"),
+        [only] => format!("{what}: {only}\n"),
+        many => format!("{what}: \n{}\n", many.iter().map(|c| format!("* {c}")).collect::<Vec<_>>().join("\n")),
+    }
 }
 
 fn cause_text(cause: &shared_types::status::StatusCause) -> String {

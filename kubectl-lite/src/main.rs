@@ -8,6 +8,7 @@ mod client;
 mod cmd;
 mod context;
 mod errors;
+mod go_format;
 mod gotemplate;
 mod jsonpath;
 mod kustomize;

@@ -1,3 +1,12 @@
 //! Talking to the server: the kubeconfig, the transport, discovery and the mapping from names to resources.
 
+pub mod access;
+pub mod credentials;
+pub mod discovery;
 pub mod kubeconfig;
+pub mod restmapper;
+pub mod tls;
+pub mod transport;
+
+pub use restmapper::{Resource, RestMapper};
+pub use transport::{Answer, Client, Request};

@@ -4,6 +4,8 @@ mod custom_columns;
 mod go_template;
 mod json;
 mod jsonpath;
+pub mod name;
+pub mod table;
 mod yaml;
 
 use crate::errors::CommandError;

@@ -1,1 +1,63 @@
-//! Turning arguments, files and selectors into objects.
+//! Turning arguments, files and selectors into objects: one builder for all commands.
+
+mod arguments;
+mod builder;
+mod files;
+
+pub use arguments::{Arguments, MISSING};
+pub use builder::{Builder, set_list_item_kind};
+pub use files::{Document, Filenames, read_url};
+
+use crate::client::{Request, Resource};
+use crate::context::Context;
+use crate::errors::CommandError;
+use serde_json::Value;
+use shared_types::fields::Fields;
+use std::rc::Rc;
+
+/// An object that a command works on: where it lives, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Info {
+    pub resource: Rc<Resource>,
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    pub name: String,
+    /// The file it was read from (`STDIN`, a path, a URL); empty where it was named by arguments.
+    pub source: String,
+    /// `null` until it is read.
+    pub object: Value,
+}
+
+impl Info {
+    /// The path of the object.
+    pub fn path(&self) -> String {
+        self.resource.object(&self.namespace, &self.name)
+    }
+    /// Reads the object from the server.
+    pub async fn fetch(&mut self, cx: &Context<'_>) -> Result<(), CommandError> {
+        if self.name.is_empty() {
+            return Err(CommandError::message("resource name may not be empty"));
+        }
+        let object = cx.client()?.json(Request::get(self.path())).await?;
+        self.refresh(object);
+        Ok(())
+    }
+    /// Takes over what the server answered.
+    pub fn refresh(&mut self, object: Value) {
+        if !object.name().is_empty() {
+            self.name = object.name().to_string();
+        }
+        if self.resource.namespaced && !object.namespace().is_empty() {
+            self.namespace = object.namespace().to_string();
+        }
+        self.object = object;
+    }
+    /// `deployment.apps/web`.
+    pub fn reference(&self) -> String {
+        format!("{}/{}", self.resource.group_kind_lower(), self.name)
+    }
+    /// Adds to `error` what was being done with which file: `error when creating "pod.yaml"`.
+    pub fn sourced(&self, verb: &str, error: CommandError) -> CommandError {
+        if self.source.is_empty() { error } else { error.doing(&format!("error when {verb} {:?}", self.source)) }
+    }
+}

@@ -1,6 +1,6 @@
 //! Reading JSON against a type.
 
-use super::scalar::{self, Fault};
+use super::scalar::{self, Fault, quoted};
 use super::syntax::json_syntax_error;
 use super::{Field, Struct, Type, encode};
 use serde_json::{Map, Value};
@@ -36,7 +36,8 @@ pub fn decode(ty: &'static Struct, json: &[u8]) -> Result<Decoded, String> {
     // Go replaces what is not UTF-8, which valid JSON can have in strings only.
     let text = String::from_utf8_lossy(json);
     let mut decoder = Decoder { text: &text, at: 0, strict_errors: Vec::new(), seen: HashSet::new(), type_error: None };
-    let object = decoder.value(&Type::Struct(ty), &go_name(ty), &Step::Root)?;
+    let root = Type::Struct(ty);
+    let object = decoder.value(&root, &root.go_name(), &Step::Root)?;
     if let Some(error) = decoder.type_error {
         return Err(error);
     }
@@ -50,10 +51,6 @@ pub fn decode(ty: &'static Struct, json: &[u8]) -> Result<Decoded, String> {
 /// As [`decode`].
 pub fn decode_value(ty: &'static Struct, value: Value) -> Result<Decoded, String> {
     decode(ty, value.to_string().as_bytes())
-}
-
-fn go_name(ty: &Struct) -> String {
-    ty.name.rsplit('/').next().unwrap_or(&ty.name).to_owned()
 }
 
 /// The way from the root to a value, on the stack of the calls that lead there.
@@ -142,8 +139,8 @@ impl<'t> Decoder<'t> {
         }
         match (ty, first) {
             (Type::Struct(ty), b'{') => self.structure(ty, step).map(Some),
-            (Type::Map(element), b'{') => self.map(element, element_of(go_type), step).map(Some),
-            (Type::List(element), b'[') => self.list(element, element_of(go_type), step).map(Some),
+            (Type::Map(element), b'{') => self.map(element, &element_of(go_type, element), step).map(Some),
+            (Type::List(element), b'[') => self.list(element, &element_of(go_type, element), step).map(Some),
             (Type::Struct(_) | Type::Map(_) | Type::List(_), _) => {
                 let what = self.skip_described(first);
                 self.note(|| step.type_error(&what, go_type));
@@ -386,33 +383,13 @@ fn zero(ty: &Type) -> Value {
     }
 }
 
-/// The Go name of the elements of a list or map type.
-fn element_of(go_type: &str) -> &str {
-    match go_type {
-        "v1.ResourceList" => "resource.Quantity",
-        _ => go_type.strip_prefix("[]").or_else(|| go_type.strip_prefix("map[string]")).unwrap_or(go_type),
+/// What Go calls the elements of the list or map type `go_type`.
+fn element_of<'g>(go_type: &'g str, element: &'g Type) -> Cow<'g, str> {
+    match go_type.strip_prefix("[]").or_else(|| go_type.strip_prefix("map[string]")) {
+        Some(element) => Cow::Borrowed(element),
+        // A named type, such as `v1.ExtraValue`.
+        None => Cow::Owned(element.go_name()),
     }
-}
-
-/// A Go-quoted string (`%q`).
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' || c == '\x7f' => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// The text of a JSON string. A half of a surrogate pair becomes U+FFFD, as in Go.

@@ -9,6 +9,9 @@ mod encode;
 mod parse;
 mod scalar;
 mod syntax;
+#[cfg(test)]
+mod tests;
+mod timestamp;
 
 pub use decode::{Decoded, decode, decode_value};
 pub use encode::{encode, encode_into};
@@ -69,6 +72,45 @@ pub enum Type {
     Map(Box<Type>),
 }
 
+impl Type {
+    /// What Go calls the type: `int32`, `[]v1.Container`, `map[string]string`. A field's own name for it
+    /// ([`Field::go_type`]) may be more precise.
+    pub fn go_name(&self) -> String {
+        match self {
+            Type::String => "string".to_owned(),
+            Type::Bool => "bool".to_owned(),
+            Type::Int32 => "int32".to_owned(),
+            Type::Int64 => "int64".to_owned(),
+            Type::Float64 => "float64".to_owned(),
+            Type::Quantity => "resource.Quantity".to_owned(),
+            Type::IntOrString => "intstr.IntOrString".to_owned(),
+            Type::Time => "v1.Time".to_owned(),
+            Type::MicroTime => "v1.MicroTime".to_owned(),
+            Type::Bytes => "[]uint8".to_owned(),
+            Type::Any => "runtime.RawExtension".to_owned(),
+            Type::Struct(ty) => ty.name.rsplit('/').next().unwrap_or(&ty.name).to_owned(),
+            Type::List(element) => format!("[]{}", element.go_name()),
+            Type::Map(element) => format!("map[string]{}", element.go_name()),
+        }
+    }
+
+    /// The struct that the type is.
+    pub fn as_struct(&self) -> Option<&'static Struct> {
+        match self {
+            Type::Struct(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// The type of the elements of a list or map.
+    pub fn element(&self) -> Option<&Type> {
+        match self {
+            Type::List(element) | Type::Map(element) => Some(element),
+            _ => None,
+        }
+    }
+}
+
 /// How lists, maps and structs are merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merge {
@@ -113,6 +155,18 @@ impl Struct {
     fn index(&self, name: &str) -> Option<usize> {
         let at = self.sorted.binary_search_by(|&i| self.fields[i].name.as_str().cmp(name)).ok()?;
         Some(self.sorted[at])
+    }
+
+    /// The field at a dotted path, through lists and structs: `spec.containers.ports`.
+    pub fn at(&self, path: &str) -> Option<&Field> {
+        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let field = self.field(first)?;
+        let Some(rest) = rest else { return Some(field) };
+        let mut ty = &field.ty;
+        while let Type::List(element) = ty {
+            ty = element;
+        }
+        ty.as_struct()?.at(rest)
     }
 
     /// The Go name without its package: `PodSpec`.

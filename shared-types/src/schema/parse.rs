@@ -56,6 +56,11 @@ impl Types {
     pub(super) fn named(&self, name: &str) -> Option<&'static Struct> {
         self.by_name.get(name).copied()
     }
+
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = &'static Struct> {
+        self.by_name.values().copied()
+    }
 }
 
 /// The types, read on first use.
@@ -188,21 +193,22 @@ impl Builder {
             return Ok((Type::Map(Box::new(element)), format!("map[string]{go}")));
         }
         let simple = match text {
-            "string" => Some((Type::String, "string")),
-            "bool" => Some((Type::Bool, "bool")),
-            "int32" => Some((Type::Int32, "int32")),
-            "int64" => Some((Type::Int64, "int64")),
-            "float64" => Some((Type::Float64, "float64")),
-            "bytes" => Some((Type::Bytes, "[]uint8")),
-            "any" => Some((Type::Any, "interface {}")),
-            "Quantity" => Some((Type::Quantity, "resource.Quantity")),
-            "IntOrString" => Some((Type::IntOrString, "intstr.IntOrString")),
-            "Time" => Some((Type::Time, "v1.Time")),
-            "MicroTime" => Some((Type::MicroTime, "v1.MicroTime")),
+            "string" => Some(Type::String),
+            "bool" => Some(Type::Bool),
+            "int32" => Some(Type::Int32),
+            "int64" => Some(Type::Int64),
+            "float64" => Some(Type::Float64),
+            "bytes" => Some(Type::Bytes),
+            "any" => Some(Type::Any),
+            "Quantity" => Some(Type::Quantity),
+            "IntOrString" => Some(Type::IntOrString),
+            "Time" => Some(Type::Time),
+            "MicroTime" => Some(Type::MicroTime),
             _ => None,
         };
-        if let Some((ty, go)) = simple {
-            return Ok((ty, go.to_owned()));
+        if let Some(ty) = simple {
+            let go = ty.go_name();
+            return Ok((ty, go));
         }
         let full = qualified(package, text);
         let go = full.rsplit('/').next().unwrap_or(&full).to_owned();

@@ -1,11 +1,12 @@
 //! Reading the values that are not objects or lists.
 
-use super::Type;
+use super::{Type, timestamp};
 use crate::quantity::Quantity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// Why a value could not be read.
 pub(super) enum Fault {
@@ -81,21 +82,13 @@ fn quantity(text: &str) -> Result<Value, Fault> {
 }
 
 fn time(text: &str) -> Result<Value, Fault> {
-    match crate::time::parse_time(text) {
-        Some(time) => Ok(Value::String(crate::time::format_time(time))),
-        None => Err(Fault::Fatal(format!(
-            "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""
-        ))),
-    }
+    let time = timestamp::parse_time(text).map_err(Fault::Fatal)?;
+    Ok(Value::String(crate::time::format_time(time)))
 }
 
 fn micro_time(text: &str) -> Result<Value, Fault> {
-    match crate::time::parse_time(text) {
-        Some(time) => Ok(Value::String(crate::time::format_micro_time(time))),
-        None => Err(Fault::Fatal(format!(
-            "parsing time {text:?} as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse {text:?} as \"2006\""
-        ))),
-    }
+    let time = timestamp::parse_micro_time(text).map_err(Fault::Fatal)?;
+    Ok(Value::String(crate::time::format_micro_time(time)))
 }
 
 fn bytes(text: String) -> Result<Value, Fault> {
@@ -118,4 +111,25 @@ fn corrupt_at(text: &[u8]) -> usize {
         (2 | 3, Some(b'=')) => letters + 1,
         _ => letters,
     }
+}
+
+/// A Go-quoted string (`%q`).
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c < ' ' || c == '\x7f' => {
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
