@@ -6,6 +6,7 @@
 //!
 //! Invariants: `store` knows no kinds. `registry` knows no HTTP. `controllers` and `node` know no store.
 
+pub mod authorization;
 pub mod bootstrap;
 pub mod certificates;
 pub mod cli;
