@@ -104,7 +104,8 @@ pub fn rules(registry: &Registry, user: &User, namespace: &str) -> Vec<Granted> 
                 "RBAC: allowed by {binding_kind} {full:?} of {role_kind} {role_name:?} to {} {who}",
                 subject.text("kind")
             );
-            granted.extend(role.list("rules").iter().map(|rule| Granted { rule: rule.clone(), reason: reason.clone() }));
+            granted
+                .extend(role.list("rules").iter().map(|rule| Granted { rule: rule.clone(), reason: reason.clone() }));
         }
     }
     granted
@@ -141,9 +142,11 @@ fn covers(rule: &Value, action: &Action<'_>) -> bool {
         }
         Action::Path { verb, path } => {
             has("verbs", verb)
-                && rule.list("nonResourceURLs").iter().filter_map(Value::as_str).any(|url| match url.strip_suffix('*') {
-                    Some(prefix) => path.starts_with(prefix),
-                    None => url == path,
+                && rule.list("nonResourceURLs").iter().filter_map(Value::as_str).any(|url| {
+                    match url.strip_suffix('*') {
+                        Some(prefix) => path.starts_with(prefix),
+                        None => url == path,
+                    }
                 })
         }
     }
@@ -158,7 +161,10 @@ pub fn allowed(registry: &Registry, user: &User, action: &Action<'_>) -> Option<
         Action::Resource { namespace, .. } => namespace,
         Action::Path { .. } => "",
     };
-    rules(registry, user, namespace).into_iter().find(|granted| covers(&granted.rule, action)).map(|granted| granted.reason)
+    rules(registry, user, namespace)
+        .into_iter()
+        .find(|granted| covers(&granted.rule, action))
+        .map(|granted| granted.reason)
 }
 
 /// Refuses what the user may not do.
@@ -202,10 +208,16 @@ fn defaults() -> Vec<(&'static str, Value, &'static [&'static str])> {
         let resources = |group: &str| -> Vec<&str> {
             // Who may edit or view a namespace does not thereby see secrets' or roles' owners' rights.
             let hidden = ["secrets", "roles", "rolebindings", "nodes", "namespaces"];
-            kinds::KINDS.iter().filter(|k| k.group == group && k.namespaced && k.is_stored()).map(|k| k.plural)
-                .filter(|plural| !hidden.contains(plural)).collect()
+            kinds::KINDS
+                .iter()
+                .filter(|k| k.group == group && k.namespaced && k.is_stored())
+                .map(|k| k.plural)
+                .filter(|plural| !hidden.contains(plural))
+                .collect()
         };
-        Value::from_iter(groups.iter().map(|group| json!({"apiGroups": [group], "resources": resources(group), "verbs": verbs})))
+        Value::from_iter(
+            groups.iter().map(|group| json!({"apiGroups": [group], "resources": resources(group), "verbs": verbs})),
+        )
     };
     let read = ["get", "list", "watch"];
     let write = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -215,8 +227,19 @@ fn defaults() -> Vec<(&'static str, Value, &'static [&'static str])> {
         {"apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"], "verbs": ["create"]},
     ]);
     let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
-    let discovery =
-        ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"];
+    let discovery = [
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/healthz",
+        "/livez",
+        "/openapi",
+        "/openapi/*",
+        "/readyz",
+        "/version",
+        "/version/",
+    ];
     vec![
         ("admin", on(&groups, &write), &[]),
         ("cluster-admin", everything, &[MASTERS]),
@@ -264,7 +287,8 @@ mod tests {
 
     #[test]
     fn rules_cover_what_they_name() {
-        let rule = json!({"apiGroups": [""], "resources": ["pods", "*/scale"], "verbs": ["get"], "resourceNames": ["a"]});
+        let rule =
+            json!({"apiGroups": [""], "resources": ["pods", "*/scale"], "verbs": ["get"], "resourceNames": ["a"]});
         let on = |verb, resource, subresource, name| Action::Resource {
             verb,
             group: "",

@@ -16,7 +16,8 @@ const CONTROL_PLANE: (&str, u16) = ("192.168.49.1", 6443);
 /// # Errors
 /// The first failure.
 pub async fn run(client: &Client, service_ip: &str) -> Result<(), Status> {
-    let namespaces = NAMESPACES.iter().map(|name| ensure(client, kinds::named("Namespace"), json!({"metadata": {"name": name}})));
+    let namespaces =
+        NAMESPACES.iter().map(|name| ensure(client, kinds::named("Namespace"), json!({"metadata": {"name": name}})));
     futures_util::future::try_join_all(namespaces).await?;
     crate::authorization::bootstrap(client).await?;
     let labels = json!({"component": "apiserver", "provider": "kubernetes"});

@@ -138,7 +138,8 @@ fn token(folder: &Path, given: Option<&str>) -> Result<String, String> {
 fn tokens(folder: &Path) -> Result<Tokens, String> {
     let file = folder.join("sa.key");
     if let Some(kept) = files::read_optional(&file)? {
-        let key = STANDARD.decode(kept.trim()).map_err(|problem| format!("{} is damaged: {problem}", file.display()))?;
+        let key =
+            STANDARD.decode(kept.trim()).map_err(|problem| format!("{} is damaged: {problem}", file.display()))?;
         return Tokens::new(&key);
     }
     let key = Tokens::generate_key()?;

@@ -175,13 +175,16 @@ pub fn token_request(call: &Call<'_>, mut request: Value) -> Result<Response<Bod
         let object = registry.get(kind, scope, bound.text("name"))?.object()?;
         let wanted = bound.text("uid");
         if !wanted.is_empty() && wanted != object.uid() {
-            let why = format!("the UID in the bound object reference ({wanted}) does not match the UID in record. The \
-                 object might have been deleted and then recreated");
+            let why = format!(
+                "the UID in the bound object reference ({wanted}) does not match the UID in record. The \
+                 object might have been deleted and then recreated"
+            );
             return Err(Status::conflict(kind.plural, kind.group, object.name(), &why));
         }
         bound_uid = object.uid().to_string();
     }
-    let audiences: Vec<String> = request.list("spec.audiences").iter().filter_map(Value::as_str).map(str::to_string).collect();
+    let audiences: Vec<String> =
+        request.list("spec.audiences").iter().filter_map(Value::as_str).map(str::to_string).collect();
     let audiences = if audiences.is_empty() { vec![ISSUER.to_string()] } else { audiences };
     let wanted = Wanted {
         namespace,

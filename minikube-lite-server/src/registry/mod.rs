@@ -16,6 +16,7 @@ mod horizontal_pod_autoscaler;
 mod lease;
 mod limit_range;
 mod list;
+mod managed_fields;
 pub mod metadata;
 mod namespace;
 mod node;
