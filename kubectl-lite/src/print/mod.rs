@@ -3,7 +3,7 @@
 mod custom_columns;
 mod go_template;
 mod json;
-mod jsonpath;
+pub mod jsonpath;
 pub mod name;
 pub mod table;
 mod yaml;
