@@ -7,6 +7,7 @@ use crate::environment::Environment;
 use crate::http::auth::Authenticator;
 use crate::http::token::Tokens;
 use crate::http::{App, router, serve};
+use crate::node::NodeSettings;
 use crate::registry::{Registry, Settings, Store, attributes_of_bytes};
 use crate::store::SledEngine;
 use crate::{bootstrap, controllers, files, kubeconfig, node};
@@ -74,7 +75,9 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let stop = CancellationToken::new();
     let mut workers = Vec::new();
     workers.extend(controllers::start(&client, &certificates.authority, &stop));
-    workers.extend(node::start(&client, options.nodes, &stop));
+    let node_settings = NodeSettings { nodes: options.nodes, ..NodeSettings::default() };
+    let nodes = node::start(&client, node_settings, stop.clone()).await;
+    workers.push(nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?);
 
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
