@@ -38,11 +38,10 @@ impl Strategy for DeploymentStrategy {
         for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
             check::non_negative(spec, field, &path, &mut errors);
         }
-        if let Some(deadline) = spec.int("progressDeadlineSeconds") {
-            if deadline <= spec.int("minReadySeconds").unwrap_or(0) {
-                let path = path.child("progressDeadlineSeconds");
-                errors.push(FieldError::invalid(&path, deadline, "must be greater than minReadySeconds"));
-            }
+        let ready = spec.int("minReadySeconds").unwrap_or(0);
+        if let Some(deadline) = spec.int("progressDeadlineSeconds").filter(|deadline| *deadline <= ready) {
+            let path = path.child("progressDeadlineSeconds");
+            errors.push(FieldError::invalid(&path, deadline, "must be greater than minReadySeconds"));
         }
         errors
     }
