@@ -22,7 +22,7 @@ mod namespace;
 mod node;
 mod options;
 pub mod pod;
-mod replicaset;
+mod replica_set;
 mod resource_quota;
 mod role;
 mod role_binding;
