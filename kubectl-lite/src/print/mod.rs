@@ -18,3 +18,79 @@ pub trait Printer {
     /// The template does not fit the object, or the writer fails.
     fn print(&mut self, object: &Value, out: &mut dyn Write) -> Result<(), CommandError>;
 }
+
+/// The flags that choose an output format.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct PrintFlags {
+    /// Output format
+    #[arg(long, short)]
+    pub output: Option<String>,
+    /// The template (or its file) for a template format
+    #[arg(long)]
+    pub template: Option<String>,
+    /// Fields that a template asks for may be missing
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub allow_missing_template_keys: bool,
+    /// Show managedFields in JSON and YAML
+    #[arg(long)]
+    pub show_managed_fields: bool,
+}
+
+/// In which order a JSON printer writes fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By name: objects as the server gave them.
+    #[default]
+    Sorted,
+    /// As the types declare them: objects that kubectl made itself.
+    Declared,
+}
+
+/// The formats that every command has.
+const FORMATS: &str =
+    "go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,yaml";
+/// The formats of `get`.
+const ALL_FORMATS: &str = "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,\
+                           jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml";
+
+impl PrintFlags {
+    /// Whether a format was asked for.
+    pub fn is_set(&self) -> bool {
+        self.format().is_some()
+    }
+    /// The format that was asked for; `--template` alone is `go-template`.
+    pub fn format(&self) -> Option<&str> {
+        match self.output.as_deref() {
+            None | Some("") => self.template.as_deref().filter(|t| !t.is_empty()).map(|_| "go-template"),
+            format => format,
+        }
+    }
+    /// Whether only names are to be printed.
+    pub fn is_name(&self) -> bool {
+        self.format() == Some("name")
+    }
+    /// The printer of a command that says what it did unless a format is asked for.
+    pub fn reporter(&self, operation: &str, order: Order) -> Result<Box<dyn Printer>, CommandError> {
+        match self.format() {
+            None => Ok(Box::new(name::NamePrinter { operation: operation.to_string() })),
+            Some(format) => self.printer(format, order, FORMATS),
+        }
+    }
+    /// The printer of `get`, for any format but the tables.
+    pub fn for_get(&self) -> Result<Box<dyn Printer>, CommandError> {
+        self.printer(self.format().unwrap_or_default(), Order::Sorted, ALL_FORMATS)
+    }
+    /// The printer for one of the formats that every command has.
+    pub fn for_format(&self, order: Order) -> Result<Box<dyn Printer>, CommandError> {
+        self.printer(self.format().unwrap_or_default(), order, FORMATS)
+    }
+
+    fn printer(&self, format: &str, _order: Order, allowed: &str) -> Result<Box<dyn Printer>, CommandError> {
+        match format.to_lowercase().as_str() {
+            "name" => Ok(Box::new(name::NamePrinter { operation: String::new() })),
+            _ => Err(CommandError::message(format!(
+                "unable to match a printer suitable for the output format {format:?}, allowed formats are: {allowed}"
+            ))),
+        }
+    }
+}
