@@ -190,11 +190,7 @@ impl Get {
         if items.is_empty() && (single || !errors.is_empty()) {
             return CommandError::all(errors);
         }
-        if !self.print.show_managed_fields {
-            for item in &mut items {
-                item.remove("metadata.managedFields");
-            }
-        }
+        items = items.into_iter().map(|item| self.print.shown(item)).collect();
         if let Some(field) = self.sort_field() {
             sort(&mut items, field)?;
         }

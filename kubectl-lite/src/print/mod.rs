@@ -10,6 +10,7 @@ mod yaml;
 
 use crate::errors::CommandError;
 use serde_json::Value;
+use shared_types::fields::Fields;
 use std::io::Write;
 
 /// Writes objects one after the other. A `List` comes as one object.
@@ -68,6 +69,13 @@ impl PrintFlags {
     /// Whether only names are to be printed.
     pub fn is_name(&self) -> bool {
         self.format() == Some("name")
+    }
+    /// The object as it is shown: without `managedFields`, unless they are wanted.
+    pub fn shown(&self, mut object: Value) -> Value {
+        if !self.show_managed_fields {
+            object.remove("metadata.managedFields");
+        }
+        object
     }
     /// The printer of a command that says what it did unless a format is asked for.
     pub fn reporter(&self, operation: &str, order: Order) -> Result<Box<dyn Printer>, CommandError> {

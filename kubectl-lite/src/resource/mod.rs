@@ -3,6 +3,7 @@
 mod arguments;
 mod builder;
 mod files;
+pub mod last_applied;
 
 pub use arguments::{Arguments, MISSING};
 pub use builder::{Builder, set_list_item_kind};

@@ -1,21 +1,31 @@
 //! `get --watch`.
 
 use super::Get;
-use super::tables::{self, generic};
+use super::tables::generic;
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::Printer;
-use crate::print::table::{Layout, Table, TableOptions};
+use crate::print::table::{Column, Layout, Table, TableOptions};
 use crate::resource::Target;
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::status::Status;
 use std::rc::Rc;
 
+/// The table so far.
+#[derive(Default)]
+struct Shown {
+    options: TableOptions,
+    layout: Layout,
+    begun: bool,
+    /// The server names the columns only once.
+    columns: Vec<Column>,
+}
+
 /// Where what is seen goes.
 enum Sink {
-    Table { options: TableOptions, layout: Layout, begun: bool },
+    Table(Shown),
     Objects(Box<dyn Printer>),
 }
 
@@ -30,7 +40,7 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
     let named = targets.iter().all(|t| !matches!(t, Target::Collection { .. }));
     let options = get.table_options();
     let mut sink = if get.is_human() {
-        Sink::Table { options: options.clone(), layout: Layout::new(), begun: false }
+        Sink::Table(Shown { options: options.clone(), ..Shown::default() })
     } else {
         Sink::Objects(get.print.for_get()?)
     };
@@ -62,7 +72,7 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         ));
     }
     let (Some((resource, request)), Some(answer)) = (watched, first.pop()) else { return Ok(()) };
-    if let Sink::Table { options, .. } = &mut sink {
+    if let Sink::Table(Shown { options, .. }) = &mut sink {
         options.with_namespace &= resource.namespaced;
         if get.show_kind {
             options.kind = resource.group_kind_lower();
@@ -96,19 +106,18 @@ impl Sink {
     /// Shows an object, a list of them, or a table.
     fn show(&mut self, get: &Get, cx: &Context<'_>, object: Value, event: &str) -> Result<(), CommandError> {
         match self {
-            Sink::Table { options, layout, begun } => {
+            Sink::Table(shown) => {
                 let table = if object.text("kind") == "Table" {
                     serde_json::from_value(object).map_err(|e| CommandError::message(e.to_string()))?
                 } else {
                     generic(items(object))
                 };
-                Self::show_table(get, cx, table, event, options, layout, begun)
+                shown.add(get, table, event);
+                shown.layout.write(&mut *cx.streams.out().writer())
             }
             Sink::Objects(printer) => {
-                for mut item in items(object) {
-                    if !get.print.show_managed_fields {
-                        item.remove("metadata.managedFields");
-                    }
+                for item in items(object) {
+                    let mut item = get.print.shown(item);
                     if get.output_watch_events {
                         item = json!({"type": event, "object": item});
                     }
@@ -118,35 +127,27 @@ impl Sink {
             }
         }
     }
+}
 
-    fn show_table(
-        get: &Get,
-        cx: &Context<'_>,
-        mut table: Table,
-        event: &str,
-        options: &TableOptions,
-        layout: &mut Layout,
-        begun: &mut bool,
-    ) -> Result<(), CommandError> {
-        if table.rows.is_empty() {
-            return Ok(());
-        }
-        if get.output_watch_events {
-            let column = tables::read(b"{}").map(|t| t.column_definitions).unwrap_or_default().into_iter().next();
-            let column = crate::print::table::Column { name: "Event".into(), format: String::new(), ..column.unwrap_or_default() };
-            table.column_definitions.insert(0, column);
-            for row in &mut table.rows {
-                row.cells.insert(0, format!("{event:<8}").into());
+impl Shown {
+    fn add(&mut self, get: &Get, table: Table, event: &str) {
+        let events = get.output_watch_events;
+        if !table.column_definitions.is_empty() {
+            self.columns = table.column_definitions;
+            if events {
+                self.columns.insert(0, Column { name: "Event".into(), ..Column::default() });
             }
         }
-        if !*begun {
-            options.header(&table.column_definitions, layout);
-            *begun = true;
+        for mut row in table.rows {
+            if events {
+                row.cells.insert(0, format!("{event:<8}").into());
+            }
+            if !self.begun {
+                self.options.header(&self.columns, &mut self.layout);
+                self.begun = true;
+            }
+            self.options.row(&self.columns, &row, &mut self.layout);
         }
-        for row in &table.rows {
-            options.row(&table.column_definitions, row, layout);
-        }
-        layout.write(&mut *cx.streams.out().writer())
     }
 }
 
