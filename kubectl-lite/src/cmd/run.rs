@@ -270,9 +270,7 @@ impl Run {
         dry_run: DryRun,
     ) -> Result<(), CommandError> {
         if self.save_config {
-            let mut object_of_server = object.clone();
-            object_of_server.map_mut("metadata.annotations");
-            let configuration = last_applied::compact_declared(&object) + "\n";
+            let configuration = last_applied::declared_configuration(&object);
             object.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED.into(), configuration.into());
         }
         let mut order = Order::Declared;

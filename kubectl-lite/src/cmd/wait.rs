@@ -5,6 +5,7 @@ use crate::cli::go_flags;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::jsonpath::JsonPath;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info};
 use serde_json::Value;
@@ -51,7 +52,7 @@ enum Goal {
     Create,
     Delete,
     Condition { name: String, value: String },
-    JsonPath { path: String, value: Option<String> },
+    JsonPath { path: JsonPath, value: Option<String> },
 }
 
 impl Command for Wait {
@@ -156,7 +157,7 @@ impl Goal {
         if value.as_deref() == Some("") {
             return Err(CommandError::message("jsonpath wait value cannot be empty"));
         }
-        Ok(Goal::JsonPath { path: crate::print::relaxed_json_path(path)?, value })
+        Ok(Goal::JsonPath { path: JsonPath::parse_relaxed(path).map_err(CommandError::message)?.allow_missing(true), value })
     }
 
     /// Whether the goal is reached with the object as it is (`None`: it does not exist).
@@ -175,7 +176,24 @@ impl Goal {
                     let stale = seen.is_some_and(|seen| object.int("metadata.generation").is_some_and(|now| seen < now));
                     !stale && condition.text("status").eq_ignore_ascii_case(value)
                 })),
-            Goal::JsonPath { path, value } => crate::print::json_path_is(object, path, value.as_deref()),
+            Goal::JsonPath { path, value } => {
+                // Several results are never what is waited for, nor is a list or an object.
+                let found = path.find(object).map_err(CommandError::message)?;
+                Ok(match (found.concat().as_slice(), value) {
+                    ([], _) => false,
+                    ([_, ..], None) => true,
+                    ([only], Some(value)) => match only {
+                        Value::Array(_) | Value::Object(_) => {
+                            return Err(CommandError::message("jsonpath leads to a nested object or list, which is not comparable"));
+                        }
+                        Value::String(text) => text == value,
+                        other => other.to_string() == *value,
+                    },
+                    (_, Some(_)) => {
+                        return Err(CommandError::message("given jsonpath expression matches more than one value"));
+                    }
+                })
+            }
         }
     }
 

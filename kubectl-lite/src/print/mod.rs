@@ -93,12 +93,47 @@ impl PrintFlags {
         self.printer(self.format().unwrap_or_default(), order, FORMATS)
     }
 
-    fn printer(&self, format: &str, _order: Order, allowed: &str) -> Result<Box<dyn Printer>, CommandError> {
-        match format.to_lowercase().as_str() {
-            "name" => Ok(Box::new(name::NamePrinter { operation: String::new() })),
-            _ => Err(CommandError::message(format!(
+    fn printer(&self, format: &str, order: Order, allowed: &str) -> Result<Box<dyn Printer>, CommandError> {
+        let (name, inline) = match format.split_once('=') {
+            Some((name, template)) => (name, Some(template)),
+            None => (format, None),
+        };
+        let unknown = || {
+            CommandError::message(format!(
                 "unable to match a printer suitable for the output format {format:?}, allowed formats are: {allowed}"
-            ))),
+            ))
+        };
+        let lower = name.to_lowercase();
+        if !allowed.split(',').any(|known| known == lower) {
+            return Err(unknown());
+        }
+        let template = inline.or(self.template.as_deref()).unwrap_or_default();
+        match lower.as_str() {
+            "name" if inline.is_none() => Ok(Box::new(name::NamePrinter { operation: String::new() })),
+            "json" if inline.is_none() => Ok(Box::new(json::JsonPrinter { order })),
+            "yaml" if inline.is_none() => Ok(Box::<yaml::YamlPrinter>::default()),
+            "jsonpath" | "jsonpath-as-json" | "jsonpath-file" => {
+                let template = required(template)?;
+                let template = if lower == "jsonpath-file" { read(template)? } else { template.to_string() };
+                let as_json = lower == "jsonpath-as-json";
+                Ok(Box::new(jsonpath::JsonPathPrinter::new(&template, self.allow_missing_template_keys, as_json)?))
+            }
+            _ => Err(unknown()),
         }
     }
+}
+
+fn required(template: &str) -> Result<&str, CommandError> {
+    if template.is_empty() {
+        return Err(CommandError::message("template format specified but no template given"));
+    }
+    Ok(template)
+}
+
+/// The template in a file.
+fn read(path: &str) -> Result<String, CommandError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let why = if error.kind() == std::io::ErrorKind::NotFound { "no such file or directory".into() } else { error.to_string() };
+        CommandError::message(format!("error reading --template {path}, open {path}: {why}\n"))
+    })
 }

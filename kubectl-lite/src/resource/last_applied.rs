@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::to_json;
+use shared_types::schema;
 
 /// The annotation's key.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -11,7 +13,7 @@ pub fn configuration(object: &Value) -> String {
     let mut object = object.clone();
     let annotations = object.map_mut("metadata.annotations");
     annotations.remove(LAST_APPLIED);
-    compact(&object) + "\n"
+    to_json(&object) + "\n"
 }
 
 /// Puts the object's own configuration into its annotation.
@@ -25,18 +27,12 @@ pub fn of(object: &Value) -> Option<Value> {
     serde_json::from_str(object.annotation(LAST_APPLIED)?).ok()
 }
 
-/// JSON in one line, as Go writes it.
-pub fn compact(value: &Value) -> String {
-    // Outside of strings none of these occur in JSON.
-    let mut text = value.to_string();
-    for (plain, escaped) in
-        [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")]
-    {
-        if text.contains(plain) {
-            text = text.replace(plain, escaped);
-        }
+/// The configuration of an object that was made here: its fields in the order that its type declares.
+pub fn declared_configuration(object: &Value) -> String {
+    match schema::of_kind(object.text("apiVersion"), object.text("kind")) {
+        Some(ty) => String::from_utf8_lossy(&schema::encode(ty, object)).into_owned() + "\n",
+        None => configuration(object),
     }
-    text
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::errors::CommandError;
 use crate::resource::{Info, last_applied};
 use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::to_json;
 use shared_types::{patch, schema};
 
 /// How often a patch that met a newer object is made anew.
@@ -87,7 +88,7 @@ impl Run<'_, '_> {
             if !self.apply.subresource.is_empty() {
                 path = format!("{path}/{}", self.apply.subresource);
             }
-            let body = last_applied::compact(&patch.body);
+            let body = to_json(&patch.body);
             let request = Request::patch(path, patch.content_type, body.clone().into_bytes())
                 .query("fieldManager", &self.apply.field_manager)
                 .query("fieldValidation", self.validation);
