@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::PrintFlags;
 use crate::resource::{Builder, Filenames, Info, Target, set_list_item_kind};
+use crate::sort_by::sort_by;
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 
@@ -156,7 +157,7 @@ impl Get {
 
     /// Prints objects in any format but the tables: one by itself where one was named, else all as one list.
     async fn print_objects(&self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let mut printer = self.print.for_get()?;
+        let mut printer = self.print.for_get(self.no_headers)?;
         let builder = self.builder(cx)?;
         let targets = builder.targets().await?;
         let single = matches!(targets.as_slice(), [Ok(Target::Named(_) | Target::Object(_))]);
@@ -192,7 +193,7 @@ impl Get {
         }
         items = items.into_iter().map(|item| self.print.shown(item)).collect();
         if let Some(field) = self.sort_field() {
-            sort(&mut items, field)?;
+            sort_by(&mut items, field, |item| item)?;
         }
         let object = if single {
             items.remove(0)
@@ -202,10 +203,4 @@ impl Get {
         printer.print(&object, &mut *cx.streams.out().writer())?;
         CommandError::all(errors)
     }
-}
-
-/// Sorts by the field at a JSONPath.
-fn sort(items: &mut [Value], field: &str) -> Result<(), CommandError> {
-    let _ = (items, field);
-    Err(CommandError::message("this build cannot sort"))
 }

@@ -9,6 +9,7 @@ pub mod table;
 mod yaml;
 
 use crate::errors::CommandError;
+use custom_columns::CustomColumnsPrinter;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use std::io::Write;
@@ -85,8 +86,17 @@ impl PrintFlags {
         }
     }
     /// The printer of `get`, for any format but the tables.
-    pub fn for_get(&self) -> Result<Box<dyn Printer>, CommandError> {
-        self.printer(self.format().unwrap_or_default(), Order::Sorted, ALL_FORMATS)
+    pub fn for_get(&self, no_headers: bool) -> Result<Box<dyn Printer>, CommandError> {
+        let format = self.format().unwrap_or_default();
+        let (name, spec) = format.split_once('=').unwrap_or((format, ""));
+        match name {
+            "custom-columns" => Ok(Box::new(CustomColumnsPrinter::from_spec(spec, no_headers)?)),
+            "custom-columns-file" if spec.is_empty() => {
+                Err(CommandError::message("custom-columns-file format specified but no template file given"))
+            }
+            "custom-columns-file" => Ok(Box::new(CustomColumnsPrinter::from_template(&read(spec)?, no_headers)?)),
+            _ => self.printer(format, Order::Sorted, ALL_FORMATS),
+        }
     }
     /// The printer for one of the formats that every command has.
     pub fn for_format(&self, order: Order) -> Result<Box<dyn Printer>, CommandError> {

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::table::{Column, Layout, Row, Table, TableOptions};
 use crate::resource::Target;
+use crate::sort_by::sort_by;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::time;
@@ -145,8 +146,7 @@ impl Part {
     }
 
     fn sort(&mut self, field: &str) -> Result<(), CommandError> {
-        let _ = field;
-        super::sort(&mut [], field)
+        sort_by(&mut self.rows, field, |row| &row.object)
     }
 }
 

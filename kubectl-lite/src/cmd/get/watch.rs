@@ -42,7 +42,7 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
     let mut sink = if get.is_human() {
         Sink::Table(Shown { options: options.clone(), ..Shown::default() })
     } else {
-        Sink::Objects(get.print.for_get()?)
+        Sink::Objects(get.print.for_get(get.no_headers)?)
     };
     let asked = |request: Request| if get.is_human() { get.as_table(request, &options) } else { request };
     let count = targets.len();
