@@ -42,7 +42,10 @@ pub struct ApiResources {
 impl Command for ApiResources {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         if !self.args.is_empty() {
-            return Err(CommandError::usage("api-resources", format!("unexpected arguments: [{}]", self.args.join(" "))));
+            return Err(CommandError::usage(
+                "api-resources",
+                format!("unexpected arguments: [{}]", self.args.join(" ")),
+            ));
         }
         if !matches!(self.sort_by.as_str(), "" | "name" | "kind") {
             return Err(CommandError::message("--sort-by accepts only name or kind"));
@@ -101,7 +104,13 @@ impl ApiResources {
         for resource in found {
             let namespaced = resource.namespaced.to_string();
             row(
-                &[&resource.plural, &resource.short_names.join(","), &resource.api_version(), &namespaced, &resource.kind],
+                &[
+                    &resource.plural,
+                    &resource.short_names.join(","),
+                    &resource.api_version(),
+                    &namespaced,
+                    &resource.kind,
+                ],
                 [&resource.verbs.join(","), &resource.categories.join(",")],
             );
         }
@@ -141,7 +150,10 @@ pub struct ApiVersions {
 impl Command for ApiVersions {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         if !self.args.is_empty() {
-            return Err(CommandError::usage("api-versions", format!("unexpected arguments: [{}]", self.args.join(" "))));
+            return Err(CommandError::usage(
+                "api-versions",
+                format!("unexpected arguments: [{}]", self.args.join(" ")),
+            ));
         }
         let served = cx.mapper()?.discovery(cx.client()?, true).await?;
         let mut versions: Vec<String> = served.resources.iter().map(|r| r.api_version()).collect();

@@ -176,7 +176,9 @@ impl Run<'_, '_> {
         let object = match applied {
             [] => return Ok(()),
             [only] => shown(only),
-            many => json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": many.iter().map(shown).collect::<Vec<_>>()}),
+            many => {
+                json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": many.iter().map(shown).collect::<Vec<_>>()})
+            }
         };
         printer.print(&object, &mut *self.cx.streams.out().writer())
     }

@@ -261,12 +261,6 @@ impl Delete {
         } else {
             format!("{operation} from {} namespace", info.namespace)
         };
-        Ok(writeln!(
-            cx.streams.out(),
-            "{} {:?} {}",
-            info.resource.group_kind_lower(),
-            info.name,
-            dry_run.done(&place)
-        )?)
+        Ok(writeln!(cx.streams.out(), "{} {:?} {}", info.resource.group_kind_lower(), info.name, dry_run.done(&place))?)
     }
 }

@@ -102,10 +102,15 @@ impl Get {
             ));
         }
         if self.show_labels && !self.is_human() {
-            return Err(CommandError::message("--show-labels option cannot be used with any format other than wide or human-readable output"));
+            return Err(CommandError::message(
+                "--show-labels option cannot be used with any format other than wide or human-readable output",
+            ));
         }
         if self.output_watch_events && !(self.watch || self.watch_only) {
-            return Err(CommandError::usage("get", "--output-watch-events option can only be used with --watch or --watch-only"));
+            return Err(CommandError::usage(
+                "get",
+                "--output-watch-events option can only be used with --watch or --watch-only",
+            ));
         }
         Ok(())
     }
@@ -136,7 +141,11 @@ impl Get {
     /// The request for one object.
     fn object_request(&self, info: &Info) -> Request {
         let path = info.path();
-        if self.subresource.is_empty() { Request::get(path) } else { Request::get(format!("{path}/{}", self.subresource)) }
+        if self.subresource.is_empty() {
+            Request::get(path)
+        } else {
+            Request::get(format!("{path}/{}", self.subresource))
+        }
     }
 
     /// Whether `error` is of no interest because of `--ignore-not-found`.
@@ -146,7 +155,10 @@ impl Get {
 
     async fn raw(&self, cx: &Context<'_>, path: &str) -> Result<(), CommandError> {
         if self.watch || self.watch_only || !self.selector.is_empty() {
-            return Err(CommandError::usage("get", "--raw may not be specified with other flags that filter the server request or alter the output"));
+            return Err(CommandError::usage(
+                "get",
+                "--raw may not be specified with other flags that filter the server request or alter the output",
+            ));
         }
         if !self.args.is_empty() {
             return Err(CommandError::message("arguments may not be passed when --raw is specified"));

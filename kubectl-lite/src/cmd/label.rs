@@ -124,7 +124,9 @@ impl<'f> Change<'f> {
             )));
         }
         if change.resources.is_empty() && flags.files.is_empty() {
-            return Err(CommandError::message("one or more resources must be specified as <resource> <name> or <resource>/<name>"));
+            return Err(CommandError::message(
+                "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+            ));
         }
         if change.set.is_empty() && change.remove.is_empty() && !flags.list {
             return Err(CommandError::message(format!("at least one {singular} update is required")));
@@ -237,7 +239,8 @@ impl<'f> Change<'f> {
         match (self.what, taken.is_empty()) {
             (_, true) => Ok(()),
             (What::Labels, false) => {
-                let errors = taken.iter().map(|t| CommandError::message(format!("{t}, and --overwrite is false"))).collect();
+                let errors =
+                    taken.iter().map(|t| CommandError::message(format!("{t}, and --overwrite is false"))).collect();
                 CommandError::all(errors)
             }
             (What::Annotations, false) => Err(CommandError::message(format!(

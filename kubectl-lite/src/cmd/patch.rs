@@ -50,7 +50,9 @@ impl Command for Patch {
             return Err(CommandError::message("cannot specify --patch and --patch-file together"));
         }
         if self.patch.is_empty() && self.patch_file.is_empty() {
-            return Err(CommandError::message("must specify --patch or --patch-file containing the contents of the patch"));
+            return Err(CommandError::message(
+                "must specify --patch or --patch-file containing the contents of the patch",
+            ));
         }
         let content_type = match self.kind.to_lowercase().as_str() {
             "strategic" => "application/strategic-merge-patch+json",

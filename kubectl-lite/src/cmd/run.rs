@@ -147,7 +147,9 @@ impl Run {
             return usage("--port must be set when exposing a service");
         }
         if dry_run != DryRun::None && (self.attach || self.stdin || self.tty) {
-            return usage("--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)");
+            return usage(
+                "--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)",
+            );
         }
         let attached = self.attach || self.stdin;
         if self.rm && !attached {
@@ -227,9 +229,11 @@ impl Run {
         }
         let text = &self.overrides;
         // YAML will do as well, as far as it makes an object or a list.
-        let read = || serde_json::from_str::<Value>(text).ok().or_else(|| {
-            shared_types::yaml::parse_document(text).ok().map(|d| d.value).filter(|v| v.is_object() || v.is_array())
-        });
+        let read = || {
+            serde_json::from_str::<Value>(text).ok().or_else(|| {
+                shared_types::yaml::parse_document(text).ok().map(|d| d.value).filter(|v| v.is_object() || v.is_array())
+            })
+        };
         let Some(mut patch) = read() else { return Err(CommandError::message("Invalid JSON Patch")) };
         let _ = name;
         match self.override_type.as_str() {
@@ -306,7 +310,9 @@ fn pairs(specs: &[String], wrong: impl Fn(&str) -> String) -> Result<Value, Comm
 /// Whether `image` has the form of an image reference: `[HOST[:PORT]/]NAME[:TAG][@DIGEST]`.
 fn is_image_reference(image: &str) -> bool {
     let (rest, digest) = image.split_once('@').map_or((image, None), |(rest, digest)| (rest, Some(digest)));
-    if digest.is_some_and(|d| !d.split_once(':').is_some_and(|(_, hex)| hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))) {
+    if digest.is_some_and(|d| {
+        !d.split_once(':').is_some_and(|(_, hex)| hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    }) {
         return false;
     }
     let (name, tag) = match rest.rsplit_once(':') {
@@ -314,11 +320,15 @@ fn is_image_reference(image: &str) -> bool {
         _ => (rest, None),
     };
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    if tag.is_some_and(|t| t.is_empty() || t.len() > 128 || !word(t.as_bytes()[0]) || !t.bytes().all(|b| word(b) || b == b'.' || b == b'-')) {
+    if tag.is_some_and(|t| {
+        t.is_empty() || t.len() > 128 || !word(t.as_bytes()[0]) || !t.bytes().all(|b| word(b) || b == b'.' || b == b'-')
+    }) {
         return false;
     }
     let mut parts: Vec<&str> = name.split('/').collect();
-    if parts.len() > 1 && (parts[0].contains(['.', ':']) || parts[0] == "localhost" || parts[0] != parts[0].to_lowercase()) {
+    if parts.len() > 1
+        && (parts[0].contains(['.', ':']) || parts[0] == "localhost" || parts[0] != parts[0].to_lowercase())
+    {
         parts.remove(0);
     }
     let component = |part: &&str| {
@@ -336,7 +346,12 @@ mod tests {
 
     #[test]
     fn images_have_a_form() {
-        for good in ["nginx", "nginx:1.28", "localhost:5000/a/b:c", "registry.example.com/x-y/z_z@sha256:0123456789abcdef0123456789abcdef"] {
+        for good in [
+            "nginx",
+            "nginx:1.28",
+            "localhost:5000/a/b:c",
+            "registry.example.com/x-y/z_z@sha256:0123456789abcdef0123456789abcdef",
+        ] {
             assert!(is_image_reference(good), "{good}");
         }
         for bad in ["bad image", "UPPER", "a:", "a//b", "-a", "a@sha256:x"] {

@@ -157,7 +157,10 @@ impl Goal {
         if value.as_deref() == Some("") {
             return Err(CommandError::message("jsonpath wait value cannot be empty"));
         }
-        Ok(Goal::JsonPath { path: JsonPath::parse_relaxed(path).map_err(CommandError::message)?.allow_missing(true), value })
+        Ok(Goal::JsonPath {
+            path: JsonPath::parse_relaxed(path).map_err(CommandError::message)?.allow_missing(true),
+            value,
+        })
     }
 
     /// Whether the goal is reached with the object as it is (`None`: it does not exist).
@@ -173,7 +176,8 @@ impl Goal {
                 .is_some_and(|condition| {
                     // A condition that was seen on an older generation says nothing about this one.
                     let seen = condition.int("observedGeneration").or_else(|| object.int("status.observedGeneration"));
-                    let stale = seen.is_some_and(|seen| object.int("metadata.generation").is_some_and(|now| seen < now));
+                    let stale =
+                        seen.is_some_and(|seen| object.int("metadata.generation").is_some_and(|now| seen < now));
                     !stale && condition.text("status").eq_ignore_ascii_case(value)
                 })),
             Goal::JsonPath { path, value } => {
@@ -184,7 +188,9 @@ impl Goal {
                     ([_, ..], None) => true,
                     ([only], Some(value)) => match only {
                         Value::Array(_) | Value::Object(_) => {
-                            return Err(CommandError::message("jsonpath leads to a nested object or list, which is not comparable"));
+                            return Err(CommandError::message(
+                                "jsonpath leads to a nested object or list, which is not comparable",
+                            ));
                         }
                         Value::String(text) => text == value,
                         other => other.to_string() == *value,

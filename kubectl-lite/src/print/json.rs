@@ -80,12 +80,16 @@ mod tests {
 
     #[test]
     fn declared_order_begins_with_the_kind() {
-        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "x\":{,"}, "metadata": {"name": "m"}});
+        let object =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "x\":{,"}, "metadata": {"name": "m"}});
         let mut out = Vec::new();
         JsonPrinter { order: Order::Declared }.print(&object, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("{\n    \"kind\": \"ConfigMap\",\n    \"apiVersion\": \"v1\",\n"), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), object);
-        assert_eq!(indented(b"{\"a\":{},\"b\":[1,[]]}"), "{\n    \"a\": {},\n    \"b\": [\n        1,\n        []\n    ]\n}");
+        assert_eq!(
+            indented(b"{\"a\":{},\"b\":[1,[]]}"),
+            "{\n    \"a\": {},\n    \"b\": [\n        1,\n        []\n    ]\n}"
+        );
     }
 }

@@ -143,7 +143,11 @@ fn required(template: &str) -> Result<&str, CommandError> {
 /// The template in a file.
 fn read(path: &str) -> Result<String, CommandError> {
     std::fs::read_to_string(path).map_err(|error| {
-        let why = if error.kind() == std::io::ErrorKind::NotFound { "no such file or directory".into() } else { error.to_string() };
+        let why = if error.kind() == std::io::ErrorKind::NotFound {
+            "no such file or directory".into()
+        } else {
+            error.to_string()
+        };
         CommandError::message(format!("error reading --template {path}, open {path}: {why}\n"))
     })
 }

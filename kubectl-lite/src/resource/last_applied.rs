@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn the_annotation_is_not_part_of_itself() {
         let mut object = json!({"kind": "ConfigMap", "data": {"a": "<&>"}, "metadata": {"name": "x"}});
-        let plain = r#"{"data":{"a":"\u003c\u0026\u003e"},"kind":"ConfigMap","metadata":{"annotations":{},"name":"x"}}"#;
+        let plain =
+            r#"{"data":{"a":"\u003c\u0026\u003e"},"kind":"ConfigMap","metadata":{"annotations":{},"name":"x"}}"#;
         for _ in 0..2 {
             annotate(&mut object);
             assert_eq!(object.annotation(LAST_APPLIED), Some(format!("{plain}\n").as_str()));

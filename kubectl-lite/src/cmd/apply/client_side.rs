@@ -115,14 +115,17 @@ impl Run<'_, '_> {
         let original = last_applied::of(current).unwrap_or(Value::Null);
         let body = match schema::of_kind(&info.resource.api_version(), &info.resource.kind) {
             Some(ty) => {
-                let body = patch::strategic::three_way_diff(ty, &original, modified, current).map_err(|e| e.to_string())?;
+                let body =
+                    patch::strategic::three_way_diff(ty, &original, modified, current).map_err(|e| e.to_string())?;
                 return Ok(Patch { content_type: "application/strategic-merge-patch+json", body });
             }
             None => patch::merge::three_way_diff(&original, modified, current),
         };
         for field in ["apiVersion", "kind", "metadata.name"] {
             if body.has(field) {
-                return Err(format!("precondition failed: at least one of apiVersion, kind and name was changed ({field})"));
+                return Err(format!(
+                    "precondition failed: at least one of apiVersion, kind and name was changed ({field})"
+                ));
             }
         }
         Ok(Patch { content_type: "application/merge-patch+json", body })

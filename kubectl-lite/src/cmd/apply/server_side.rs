@@ -24,7 +24,9 @@ impl Run<'_, '_> {
         };
         let mut path = info.path();
         if info.name.is_empty() {
-            return Err(info.sourced("applying", CommandError::message("metadata.name: Required value: name is required")));
+            return Err(
+                info.sourced("applying", CommandError::message("metadata.name: Required value: name is required"))
+            );
         }
         if !self.apply.subresource.is_empty() {
             path = format!("{path}/{}", self.apply.subresource);
@@ -35,9 +37,12 @@ impl Run<'_, '_> {
             .query("fieldValidation", self.validation)
             .query("force", force);
         let request = self.dry_run.mark(request);
-        let object = self.cx.client()?.json(request.clone()).await.map_err(|error| {
-            if error.is_conflict() { conflict(&error) } else { error }
-        })?;
+        let object = self
+            .cx
+            .client()?
+            .json(request.clone())
+            .await
+            .map_err(|error| if error.is_conflict() { conflict(&error) } else { error })?;
         info.refresh(object);
         if self.dry_run == DryRun::None && self.migrate(info, manager).await? {
             let object = self.cx.client()?.json(request).await?;
@@ -74,7 +79,9 @@ impl Run<'_, '_> {
         let mut entries = current.list("metadata.managedFields").to_vec();
         let (moved, mut kept): (Vec<Value>, Vec<Value>) = entries.drain(..).partition(client_side);
         let Some(target) = kept.iter_mut().find(|entry| {
-            entry.text("manager") == manager && entry.text("operation") == "Apply" && entry.text("subresource").is_empty()
+            entry.text("manager") == manager
+                && entry.text("operation") == "Apply"
+                && entry.text("subresource").is_empty()
         }) else {
             return Ok(false);
         };

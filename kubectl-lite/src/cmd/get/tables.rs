@@ -130,11 +130,18 @@ pub fn generic(objects: Vec<Value>) -> Table {
         .into_iter()
         .map(|object| {
             let age = time::parse_time(object.text("metadata.creationTimestamp"))
-                .map_or("<unknown>".to_string(), |then| time::human_duration(jiff::Timestamp::now().duration_since(then)));
+                .map_or("<unknown>".to_string(), |then| {
+                    time::human_duration(jiff::Timestamp::now().duration_since(then))
+                });
             Row { cells: vec![object.name().into(), age.into()], object }
         })
         .collect();
-    Table { kind: "Table".into(), column_definitions: vec![column("Name", "name"), column("Age", "")], rows, ..Table::default() }
+    Table {
+        kind: "Table".into(),
+        column_definitions: vec![column("Name", "name"), column("Age", "")],
+        rows,
+        ..Table::default()
+    }
 }
 
 impl Part {

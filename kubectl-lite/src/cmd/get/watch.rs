@@ -58,7 +58,8 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
                 (list.clone(), list, resource)
             }
         };
-        let answer = cx.client()?.json(asked(request)).await.map_err(|e| if named { e } else { builder.explain(&resource, e) });
+        let answer =
+            cx.client()?.json(asked(request)).await.map_err(|e| if named { e } else { builder.explain(&resource, e) });
         match answer {
             Ok(answer) => first.push(answer),
             Err(error) if get.ignores(&error) => return Ok(()),
