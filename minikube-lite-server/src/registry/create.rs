@@ -39,6 +39,10 @@ impl Registry {
         }
 
         strategy.default(&mut object);
+        // What admission adds is nobody's.
+        if !options.applied {
+            self.track_managed_fields(kind, None, &mut object, &options, Part::Main);
+        }
         self.check_namespace(kind, namespace, object.name())?;
         strategy.admit(self, &mut object)?;
 
@@ -64,9 +68,6 @@ impl Registry {
         let warnings = strategy.warnings(&object, None);
         if requested_version.is_some() {
             return Err(Status::failure(500, "", "resourceVersion should not be set on objects to be created"));
-        }
-        if !options.applied {
-            self.track_managed_fields(kind, None, &mut object, &options, Part::Main);
         }
         if options.dry_run {
             if self.store.get(kind.plural, &key(kind, namespace, object.name())).is_some() {

@@ -76,7 +76,8 @@ impl Registry {
             }
             let warnings = strategy.warnings(&new, Some(&old));
             new.set("metadata.resourceVersion", old.text("metadata.resourceVersion"));
-            if !options.applied {
+            // The node of a Pod is nobody's choice of a field.
+            if !options.applied && part != Part::Other("binding") {
                 self.track_managed_fields(kind, Some(&old), &mut new, &options, part);
             }
             keep_times_if_unchanged(&old, &mut new);
