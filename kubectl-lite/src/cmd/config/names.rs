@@ -1,0 +1,67 @@
+//! `kubectl config get-clusters`, `get-users`, `delete-cluster` and `delete-user`.
+
+use super::{open, shown_file, single};
+use crate::client::kubeconfig::{edit, remove_stanza};
+use crate::cmd::Command;
+use crate::context::Context;
+use crate::errors::CommandError;
+
+#[derive(clap::Args)]
+pub struct GetClusters {}
+
+impl Command for GetClusters {
+    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        print_names(cx, "clusters")
+    }
+}
+
+#[derive(clap::Args)]
+pub struct GetUsers {}
+
+impl Command for GetUsers {
+    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        print_names(cx, "users")
+    }
+}
+
+#[derive(clap::Args)]
+pub struct DeleteCluster {
+    /// CLUSTER
+    args: Vec<String>,
+}
+
+impl Command for DeleteCluster {
+    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        delete(cx, "clusters", "cluster", single(&self.args)?)
+    }
+}
+
+#[derive(clap::Args)]
+pub struct DeleteUser {
+    /// USER
+    args: Vec<String>,
+}
+
+impl Command for DeleteUser {
+    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        delete(cx, "users", "user", single(&self.args)?)
+    }
+}
+
+fn print_names(cx: &Context<'_>, list: &str) -> Result<(), CommandError> {
+    writeln!(cx.streams.out(), "NAME")?;
+    for name in open(cx)?.names(list) {
+        writeln!(cx.streams.out(), "{name}")?;
+    }
+    Ok(())
+}
+
+fn delete(cx: &Context<'_>, list: &str, what: &str, name: &str) -> Result<(), CommandError> {
+    let config = open(cx)?;
+    let file = shown_file(&config);
+    if config.stanza(list, name).is_none() {
+        return Err(CommandError::message(format!("cannot delete {what} {name}, not in {}", file.display())));
+    }
+    edit(&config.file_of(list, name), |document| remove_stanza(document, list, name))?;
+    Ok(writeln!(cx.streams.out(), "deleted {what} {name} from {}", file.display())?)
+}
