@@ -107,7 +107,7 @@ pub fn unquote(text: &str) -> Result<String, String> {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(fail)?;
     let inner = text[1..].strip_suffix(quote).ok_or_else(fail)?;
     let mut out: Vec<u8> = Vec::with_capacity(inner.len());
-    let mut push = |c: char, out: &mut Vec<u8>| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    let push = |c: char, out: &mut Vec<u8>| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
         if c == quote || c == '\n' {

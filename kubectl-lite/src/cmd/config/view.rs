@@ -64,7 +64,7 @@ fn minify(document: &mut Value, context: Option<&str>) -> Result<(), CommandErro
     let missing = |what: &str, name: &str| CommandError::message(format!("cannot locate {what} {name}"));
     let chosen = stanza(document, "contexts", &name).ok_or_else(|| missing("context", &name))?.clone();
     let mut keep = vec![("contexts", name.clone())];
-    for (list, what, field) in [("users", "user", "user"), ("clusters", "cluster", "cluster")] {
+    for (list, what, field) in [("clusters", "cluster", "cluster"), ("users", "user", "user")] {
         let wanted = chosen.text(field);
         if !wanted.is_empty() {
             stanza(document, list, wanted).ok_or_else(|| missing(what, wanted))?;
