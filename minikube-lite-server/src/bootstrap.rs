@@ -3,7 +3,7 @@
 use crate::client::Client;
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
-use shared_types::kinds;
+use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
 
 const NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -16,8 +16,10 @@ const CONTROL_PLANE: (&str, u16) = ("192.168.49.1", 6443);
 /// # Errors
 /// The first failure.
 pub async fn run(client: &Client, service_ip: &str) -> Result<(), Status> {
-    let namespaces = NAMESPACES.iter().map(|name| ensure(client, "Namespace", json!({"metadata": {"name": name}})));
+    let namespaces =
+        NAMESPACES.iter().map(|name| ensure(client, kinds::named("Namespace"), json!({"metadata": {"name": name}})));
     futures_util::future::try_join_all(namespaces).await?;
+    crate::authorization::bootstrap(client).await?;
     let labels = json!({"component": "apiserver", "provider": "kubernetes"});
     let service = json!({
         "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
@@ -49,16 +51,19 @@ pub async fn run(client: &Client, service_ip: &str) -> Result<(), Status> {
         "ports": [{"name": "https", "port": CONTROL_PLANE.1, "protocol": "TCP"}],
     });
     futures_util::future::try_join3(
-        ensure(client, "Service", service),
-        ensure(client, "Endpoints", endpoints),
-        ensure(client, "EndpointSlice", slice),
+        ensure(client, kinds::named("Service"), service),
+        ensure(client, kinds::named("Endpoints"), endpoints),
+        ensure(client, kinds::named("EndpointSlice"), slice),
     )
     .await?;
     Ok(())
 }
 
-async fn ensure(client: &Client, kind: &str, object: Value) -> Result<(), Status> {
-    let kind = kinds::named(kind);
+/// Makes an object unless it is there.
+///
+/// # Errors
+/// Whatever creating it answers.
+pub async fn ensure(client: &Client, kind: &'static Kind, object: Value) -> Result<(), Status> {
     if client.get(kind, object.namespace(), object.name()).await.is_ok() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use shared_types::selector::LabelSelector;
 use shared_types::status::Status;
 use std::sync::Arc;
 
-pub use crate::registry::{DeleteOptions, Part, Propagation};
+pub use crate::registry::{DeleteOptions, Part, Preconditions, Propagation};
 
 /// A client of the API that acts as one component (`kube-controller-manager`, `kubelet`, ...), which is the field
 /// manager of what it writes.

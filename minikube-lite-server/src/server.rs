@@ -5,10 +5,14 @@ use crate::cli::Serve;
 use crate::client::Client;
 use crate::environment::Environment;
 use crate::http::auth::Authenticator;
+use crate::http::token::Tokens;
 use crate::http::{App, router, serve};
+use crate::node::NodeSettings;
 use crate::registry::{Registry, Settings, Store, attributes_of_bytes};
 use crate::store::SledEngine;
 use crate::{bootstrap, controllers, files, kubeconfig, node};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,7 +75,9 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let stop = CancellationToken::new();
     let mut workers = Vec::new();
     workers.extend(controllers::start(&client, &certificates.authority, &stop));
-    workers.extend(node::start(&client, options.nodes, &stop));
+    let node_settings = NodeSettings { nodes: options.nodes, ..NodeSettings::default() };
+    let nodes = node::start(&client, node_settings, stop.clone()).await;
+    workers.push(nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?);
 
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -80,7 +86,7 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let reachable = SocketAddr::new(host, address.port());
     let app = Arc::new(App {
         registry: registry.clone(),
-        authenticator: Authenticator::new(token.clone()),
+        authenticator: Authenticator::new(token.clone(), tokens(&folder)?),
         address: reachable.to_string(),
         stop: stop.clone(),
     });
@@ -129,6 +135,19 @@ fn token(folder: &Path, given: Option<&str>) -> Result<String, String> {
     let made = uuid::Uuid::new_v4().simple().to_string() + &uuid::Uuid::new_v4().simple().to_string();
     files::write_private(&file, &made)?;
     Ok(made)
+}
+
+/// The key that signs ServiceAccounts' tokens, kept in the data folder.
+fn tokens(folder: &Path) -> Result<Tokens, String> {
+    let file = folder.join("sa.key");
+    if let Some(kept) = files::read_optional(&file)? {
+        let key =
+            STANDARD.decode(kept.trim()).map_err(|problem| format!("{} is damaged: {problem}", file.display()))?;
+        return Tokens::new(&key);
+    }
+    let key = Tokens::generate_key()?;
+    files::write_private(&file, &STANDARD.encode(&key))?;
+    Tokens::new(&key)
 }
 
 /// Waits for SIGTERM or SIGINT.

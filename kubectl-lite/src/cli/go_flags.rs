@@ -10,11 +10,11 @@ pub fn like_pflag(command: clap::Command) -> clap::Command {
     command.args_override_self(true).mut_args(|arg| {
         if arg.is_positional() {
             arg
-        } else if matches!(arg.get_action(), ArgAction::SetTrue) {
+        } else if let Some(default) = switch(&arg) {
             arg.action(ArgAction::Set)
                 .num_args(0..=1)
                 .require_equals(true)
-                .default_value("false")
+                .default_value(default)
                 .default_missing_value("true")
                 .hide_default_value(true)
                 .hide_possible_values(true)
@@ -26,6 +26,15 @@ pub fn like_pflag(command: clap::Command) -> clap::Command {
             arg
         }
     })
+}
+
+/// The default of a switch; `None` for other flags. A switch that is on by default is declared with `action = Set`.
+fn switch(arg: &clap::Arg) -> Option<&'static str> {
+    match arg.get_action() {
+        ArgAction::SetTrue => Some("false"),
+        ArgAction::Set if arg.get_default_values() == ["true"] => Some("true"),
+        _ => None,
+    }
 }
 
 /// Go's `strconv.ParseBool`.

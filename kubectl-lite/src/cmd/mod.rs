@@ -1,10 +1,19 @@
 //! The commands, one file each: its `clap` arguments, and what it does.
 
+pub mod api_resources;
+pub mod apply;
 pub mod config;
 pub mod create;
+pub mod delete;
+pub mod flags;
+pub mod get;
 pub mod kustomize;
+pub mod label;
+pub mod patch;
 pub mod plugin;
+pub mod run;
 pub mod version;
+pub mod wait;
 
 use crate::cli::go_flags;
 use crate::context::Context;
@@ -96,6 +105,16 @@ impl Entry {
 
 /// All commands.
 pub static COMMANDS: &[Entry] = &[
+    command::<run::Run>("run", "Run an image in a new Pod").section(Section::Beginner),
+    command::<get::Get>("get", "Show one or many resources").section(Section::Intermediate),
+    command::<delete::Delete>("delete", "Delete resources by file, name or selector").section(Section::Intermediate),
+    command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced),
+    command::<patch::Patch>("patch", "Change fields of a resource").section(Section::Advanced),
+    command::<wait::Wait>("wait", "Wait until resources reach a condition").section(Section::Advanced),
+    command::<label::Label>("label", "Change the labels of resources").section(Section::Settings),
+    command::<label::Annotate>("annotate", "Change the annotations of resources").section(Section::Settings),
+    command::<api_resources::ApiResources>("api-resources", "List the resources that the server serves"),
+    command::<api_resources::ApiVersions>("api-versions", "List the API versions that the server serves"),
     group("config", "Change kubeconfig files", config::COMMANDS).section(Section::Settings),
     command::<version::Version>("version", "Show the versions of client and server"),
 ];

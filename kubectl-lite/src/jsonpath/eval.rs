@@ -158,8 +158,11 @@ fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     }
 }
 
-/// The value, if it holds others, and all those inside of it that do.
+/// The value, if it is a string or holds other values, and all such inside of it.
 fn descend<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    if value.is_string() {
+        return found.push(value);
+    }
     let mut inner = children(value).peekable();
     if inner.peek().is_some() {
         found.push(value);
@@ -197,7 +200,7 @@ fn bounds(slice: &Slice, length: usize) -> Result<Option<(usize, usize)>> {
 fn elements(value: &Value) -> Result<&[Value]> {
     match value {
         Value::Array(items) => Ok(items),
-        Value::Null => Err("<invalid reflect.Value> is not array or slice and cannot be filtered".into()),
+        Value::Null => Err("<nil> is not array or slice and cannot be filtered".into()),
         other => Err(format!("{} is not array or slice and cannot be filtered", go_format::plain(other))),
     }
 }

@@ -1,16 +1,95 @@
 //! `-o json`.
 
-use super::Printer;
+use super::{Order, Printer};
 use crate::errors::CommandError;
 use serde_json::Value;
+use shared_types::fields::Fields;
 use shared_types::json::to_json_indented;
+use shared_types::schema;
 use std::io::Write;
 
 /// Writes JSON, each level four spaces deeper.
-pub struct JsonPrinter;
+#[derive(Default)]
+pub struct JsonPrinter {
+    pub order: Order,
+}
 
 impl Printer for JsonPrinter {
     fn print(&mut self, object: &Value, out: &mut dyn Write) -> Result<(), CommandError> {
+        if self.order == Order::Declared
+            && let Some(ty) = schema::of_kind(object.text("apiVersion"), object.text("kind"))
+        {
+            return Ok(writeln!(out, "{}", indented(&schema::encode(ty, object)))?);
+        }
         Ok(writeln!(out, "{}", to_json_indented(object, "    "))?)
+    }
+}
+
+/// Compact JSON over several lines, members in the order in which they come.
+fn indented(compact: &[u8]) -> String {
+    let text = String::from_utf8_lossy(compact);
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth = 0;
+    let mut characters = text.chars().peekable();
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("    ", depth));
+    };
+    while let Some(c) = characters.next() {
+        match c {
+            '"' => {
+                out.push(c);
+                while let Some(c) = characters.next() {
+                    out.push(c);
+                    match c {
+                        '\\' => out.extend(characters.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            '{' | '[' => {
+                out.push(c);
+                if let Some(close) = characters.next_if(|next| matches!(next, '}' | ']')) {
+                    out.push(close);
+                } else {
+                    depth += 1;
+                    line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = usize::saturating_sub(depth, 1);
+                line(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn declared_order_begins_with_the_kind() {
+        let object =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "x\":{,"}, "metadata": {"name": "m"}});
+        let mut out = Vec::new();
+        JsonPrinter { order: Order::Declared }.print(&object, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("{\n    \"kind\": \"ConfigMap\",\n    \"apiVersion\": \"v1\",\n"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), object);
+        assert_eq!(
+            indented(b"{\"a\":{},\"b\":[1,[]]}"),
+            "{\n    \"a\": {},\n    \"b\": [\n        1,\n        []\n    ]\n}"
+        );
     }
 }

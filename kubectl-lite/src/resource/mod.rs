@@ -3,10 +3,11 @@
 mod arguments;
 mod builder;
 mod files;
+pub mod last_applied;
 
 pub use arguments::{Arguments, MISSING};
-pub use builder::{Builder, set_list_item_kind};
-pub use files::{Document, Filenames, read_url};
+pub use builder::{Builder, Target, set_list_item_kind};
+pub use files::{Document, Filenames, go_words, read_url};
 
 use crate::client::{Request, Resource};
 use crate::context::Context;

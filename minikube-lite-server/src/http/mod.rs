@@ -13,14 +13,17 @@ mod query;
 mod request;
 mod resource;
 mod respond;
+mod review;
 mod serve;
 mod subresource;
+pub mod token;
 mod watch;
 
 pub use serve::{Tls, serve};
 
+use crate::authorization::{self, Action};
 use crate::registry::Registry;
-use auth::{Authenticator, User};
+use auth::Authenticator;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -64,60 +67,39 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response<Body>
 }
 
 async fn answer(app: &Arc<App>, request: Request, query: &Query) -> Result<Response<Body>, Status> {
-    let user = app.authenticator.authenticate(request.headers())?;
-    let user = match auth::impersonated(request.headers())? {
-        Some(other) if user.is_master() => other,
-        Some(other) => {
-            let why = format!(
-                "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
-                user.name
-            );
-            return Err(Status::forbidden("users", "", &other.name, &why));
-        }
-        None => user,
-    };
+    let registry = &app.registry;
+    let mut user = app.authenticator.authenticate(registry, request.headers())?;
+    if let Some(other) = auth::impersonated(request.headers())? {
+        let action = Action::Resource {
+            verb: "impersonate",
+            group: "",
+            resource: "users",
+            subresource: "",
+            namespace: "",
+            name: &other.name,
+        };
+        authorization::check(registry, &user, &action)?;
+        user = other;
+    }
     match request::parse(request.method(), request.uri().path(), query.flag("watch")) {
         Target::Resource(resource) => {
-            authorize_resource(&user, &resource)?;
+            let action = Action::Resource {
+                verb: resource.verb,
+                group: &resource.group,
+                resource: &resource.resource,
+                subresource: &resource.subresource,
+                namespace: &resource.namespace,
+                name: &resource.name,
+            };
+            authorization::check(registry, &user, &action)?;
             resource::answer(app, &user, resource, query, request).await
         }
         Target::Other => {
-            authorize_path(&user, request.method(), request.uri().path())?;
+            let verb = request.method().as_str().to_lowercase();
+            authorization::check(registry, &user, &Action::Path { verb: &verb, path: request.uri().path() })?;
             other(app, request, query).await
         }
     }
-}
-
-fn authorize_resource(user: &User, resource: &request::Resource) -> Result<(), Status> {
-    if user.is_master() {
-        return Ok(());
-    }
-    let sub = if resource.subresource.is_empty() { String::new() } else { format!("/{}", resource.subresource) };
-    let scope = match resource.namespace.as_str() {
-        "" => "at the cluster scope".to_string(),
-        namespace => format!("in the namespace {namespace:?}"),
-    };
-    let why = format!(
-        "User {:?} cannot {} resource \"{}{sub}\" in API group {:?} {scope}",
-        user.name, resource.verb, resource.resource, resource.group
-    );
-    Err(Status::forbidden(&resource.resource, &resource.group, &resource.name, &why))
-}
-
-/// Paths that anybody may read, and those that everybody who is known may.
-fn authorize_path(user: &User, method: &http::Method, path: &str) -> Result<(), Status> {
-    let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"].contains(&path);
-    let discovery = ["/api", "/apis", "/openapi"]
-        .iter()
-        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
-    let known = user.groups.iter().any(|group| group == "system:authenticated");
-    if user.is_master() || (public && method == http::Method::GET) || (discovery && known) {
-        return Ok(());
-    }
-    let why = format!("User {:?} cannot {} path {path:?}", user.name, method.as_str().to_lowercase());
-    let mut status = Status::forbidden("", "", "", &why);
-    status.details = Some(Box::default());
-    Err(status)
 }
 
 async fn other(app: &Arc<App>, request: Request, query: &Query) -> Result<Response<Body>, Status> {

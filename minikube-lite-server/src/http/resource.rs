@@ -1,13 +1,13 @@
 //! The verbs on resources.
 
 use super::App;
-use super::auth::User;
 use super::body::{self, FieldValidation};
 use super::negotiate::{self, Answer, Format};
 use super::query::Query;
 use super::request::Resource;
 use super::respond::{self, Include};
-use super::{options, patch, subresource, watch};
+use super::{options, patch, review, subresource, watch};
+use crate::authorization::User;
 use crate::registry::{DeleteOptions, Listing, Part, Selection, Written, uid_conflict};
 use axum::body::Body;
 use axum::extract::Request;
@@ -196,7 +196,7 @@ impl Call<'_> {
         let json = body::as_json(&self.headers, body::read(request_body).await?)?;
         let object = body::decode(self.kind, &json, validation, &mut self.warnings)?;
         if !self.kind.is_stored() {
-            return subresource::review(self, object).await;
+            return review::answer(self, object);
         }
         let written = self.app.registry.create(self.kind, &self.target.namespace, object, options).await?;
         self.written(written)

@@ -1,9 +1,9 @@
-//! Subresources, one function each, and the kinds that are only answered (reviews).
+//! Subresources, one function each.
 
 use super::body::{self, FieldValidation};
 use super::negotiate::{Answer, Format, Shape};
 use super::resource::{Call, check_names};
-use super::{options, patch, respond};
+use super::{options, patch, respond, review};
 use crate::registry::{DeleteOptions, Part, Preconditions, strategy_of};
 use axum::body::Body;
 use http::Response;
@@ -31,6 +31,10 @@ pub async fn answer(call: &mut Call<'_>, request_body: Body) -> Result<Response<
         }
         (_, "scale") => scale(call, request_body).await,
         ("create", "binding") => binding(call, request_body).await,
+        ("create", "token") => {
+            let request = sent(call, request_body, "authentication/v1.TokenRequest").await?;
+            review::token_request(call, request)
+        }
         ("create", "eviction") => eviction(call, request_body).await,
         _ => {
             // The object itself comes first: what is not there has no subresource either.
@@ -43,12 +47,6 @@ pub async fn answer(call: &mut Call<'_>, request_body: Body) -> Result<Response<
 
 fn name_of(call: &Call<'_>) -> &'static str {
     call.sub.map_or("", |sub| sub.name)
-}
-
-/// Kinds that are created only to be answered.
-pub async fn review(call: &mut Call<'_>, object: Value) -> Result<Response<Body>, Status> {
-    let _ = object;
-    Err(Status::failure(501, "NotImplemented", format!("{} is not served by this server", call.kind.plural)))
 }
 
 /// The `Scale` of a workload.

@@ -1,14 +1,89 @@
-//! The simulated nodes: kubelet, runtime and network.
+//! The simulated nodes: a [`kubelet`] that gives each Pod its life, the [`runtime`] of its containers and the [`network`] that
+//! gives it an address.
+//!
+//! Everything here reaches the API through [`crate::client`] only.
+
+pub mod kubelet;
+pub mod network;
+mod registration;
+pub mod runtime;
 
 use crate::client::Client;
+use kubelet::Kubelet;
+use kubelet::pod::{Latencies, Node};
+use network::PodIps;
+use shared_types::status::Status;
+use std::collections::HashSet;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Starts `nodes` simulated nodes. `client` makes the client of a component.
-pub fn start(
-    _client: &impl Fn(&'static str) -> Client,
-    _nodes: usize,
-    _stop: &CancellationToken,
-) -> Vec<JoinHandle<()>> {
-    Vec::new()
+/// What the simulated nodes are like.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    /// How many there are: `node-1`, `node-2`, ... At most [`MAX_NODES`].
+    pub nodes: usize,
+    pub latencies: Latencies,
+}
+
+/// The most nodes whose podCIDRs and addresses are distinct.
+pub const MAX_NODES: usize = 250;
+
+impl Default for NodeSettings {
+    fn default() -> NodeSettings {
+        NodeSettings { nodes: 2, latencies: Latencies::default() }
+    }
+}
+
+/// Registers the nodes and runs their kubelet until `shutdown`. `client_for` gives a client for a component.
+///
+/// # Errors
+/// When a Node cannot be registered, or more than [`MAX_NODES`] are asked for.
+pub async fn start(
+    client_for: impl Fn(&'static str) -> Client,
+    settings: NodeSettings,
+    shutdown: CancellationToken,
+) -> Result<JoinHandle<()>, Status> {
+    let client = client_for("kubelet");
+    let mut nodes = Vec::new();
+    for index in 0..settings.nodes {
+        let index = match u8::try_from(index) {
+            Ok(index) if usize::from(index) < MAX_NODES => index,
+            _ => return Err(Status::bad_request(format!("there can be at most {MAX_NODES} nodes"))),
+        };
+        nodes.push(Node {
+            name: registration::name(index),
+            ip: registration::ip(index),
+            ips: PodIps::new(index),
+            images: HashSet::new(),
+            latencies: settings.latencies,
+        });
+    }
+    // Together, so that all share a commit.
+    let indexes = (0..nodes.len()).filter_map(|index| u8::try_from(index).ok());
+    futures_util::future::try_join_all(indexes.map(|index| registration::register(&client, index))).await?;
+    let leases = renew_leases(client.clone(), nodes.len());
+    let kubelet = Kubelet::new(client, nodes);
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = leases => {}
+            () = kubelet.run() => {}
+        }
+    }))
+}
+
+/// Keeps the Leases fresh.
+async fn renew_leases(client: Client, nodes: usize) {
+    /// Until the namespace of the Leases is there.
+    const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+    loop {
+        let mut next = registration::RENEWAL;
+        for index in (0..nodes).filter_map(|index| u8::try_from(index).ok()) {
+            if let Err(status) = registration::renew(&client, index).await {
+                tracing::debug!(error = %status, node = registration::name(index), "a Lease could not be renewed");
+                next = RETRY;
+            }
+        }
+        tokio::time::sleep(next).await;
+    }
 }

@@ -1,6 +1,6 @@
 //! Deployments.
 
-use super::replicaset::{validate_replica_counts, validate_selector_and_template, validate_selector_immutable};
+use super::replica_set::{validate_replica_counts, validate_selector_and_template, validate_selector_immutable};
 use super::{Part, Strategy, check, pod};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
@@ -8,9 +8,9 @@ use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
 /// The rules of Deployments.
-pub struct DeploymentStrategy;
+pub struct Deployment;
 
-impl Strategy for DeploymentStrategy {
+impl Strategy for Deployment {
     fn default(&self, deployment: &mut Value) {
         pod::defaults::default_template(deployment.at_mut("spec.template"));
         deployment.set_default("spec.replicas", 1);
@@ -38,11 +38,10 @@ impl Strategy for DeploymentStrategy {
         for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
             check::non_negative(spec, field, &path, &mut errors);
         }
-        if let Some(deadline) = spec.int("progressDeadlineSeconds") {
-            if deadline <= spec.int("minReadySeconds").unwrap_or(0) {
-                let path = path.child("progressDeadlineSeconds");
-                errors.push(FieldError::invalid(&path, deadline, "must be greater than minReadySeconds"));
-            }
+        let ready = spec.int("minReadySeconds").unwrap_or(0);
+        if let Some(deadline) = spec.int("progressDeadlineSeconds").filter(|deadline| *deadline <= ready) {
+            let path = path.child("progressDeadlineSeconds");
+            errors.push(FieldError::invalid(&path, deadline, "must be greater than minReadySeconds"));
         }
         errors
     }
@@ -63,6 +62,10 @@ impl Strategy for DeploymentStrategy {
         let mut errors = self.validate(deployment);
         validate_selector_immutable(deployment, old, &mut errors);
         errors
+    }
+
+    fn warnings(&self, deployment: &Value, old: Option<&Value>) -> Vec<String> {
+        pod::warnings::for_workload(deployment, old)
     }
 
     fn has_generation(&self) -> bool {
@@ -160,17 +163,17 @@ mod tests {
         let mut deployment = json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}},
             "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
         change(&mut deployment);
-        DeploymentStrategy.default(&mut deployment);
+        Deployment.default(&mut deployment);
         deployment
     }
     fn errors(change: impl Fn(&mut Value)) -> Vec<String> {
-        DeploymentStrategy.validate(&deployment(change)).iter().map(FieldError::to_string).collect()
+        Deployment.validate(&deployment(change)).iter().map(FieldError::to_string).collect()
     }
 
     #[test]
     fn defaults() {
         let deployment = deployment(|_| {});
-        assert_eq!(DeploymentStrategy.validate(&deployment), []);
+        assert_eq!(Deployment.validate(&deployment), []);
         assert_eq!(
             deployment["spec"]["strategy"],
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
@@ -226,7 +229,7 @@ mod tests {
             d.set("spec.selector.matchLabels.a", "z");
             d.set("spec.template.metadata.labels.a", "z");
         });
-        let found = DeploymentStrategy.validate_update(&new, &old, Part::Main);
+        let found = Deployment.validate_update(&new, &old, Part::Main);
         assert_eq!(
             found.iter().map(FieldError::to_string).collect::<Vec<_>>(),
             ["spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"z\"}}: field is immutable"]

@@ -131,9 +131,9 @@ pub fn of(kind: &'static Kind) -> &'static dyn Strategy {
     struct Plain;
     impl Strategy for Plain {}
     match (kind.group, kind.kind) {
-        ("", "Pod") => &super::pod::PodStrategy,
-        ("apps", "Deployment") => &super::deployment::DeploymentStrategy,
-        ("apps", "ReplicaSet") => &super::replicaset::ReplicaSetStrategy,
+        ("", "Pod") => &super::pod::Pod,
+        ("apps", "Deployment") => &super::deployment::Deployment,
+        ("apps", "ReplicaSet") => &super::replica_set::ReplicaSet,
         ("", "ConfigMap") => &ConfigMap,
         ("", "Endpoints") => &Endpoints,
         ("" | "events.k8s.io", "Event") => &Event,

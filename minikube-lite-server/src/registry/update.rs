@@ -4,8 +4,8 @@ use super::{Expect, Part, Registry, WriteError, WriteOptions, Written, failed, k
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
+use shared_types::patch::apply::keep_times_if_unchanged;
 use shared_types::status::Status;
-use shared_types::time::format_time;
 
 /// Makes the wanted object from the current one. Called again when another write came between.
 pub type Change<'a> = &'a mut (dyn FnMut(&Value) -> Result<Value, Status> + Send);
@@ -80,6 +80,7 @@ impl Registry {
             if !options.applied && part != Part::Other("binding") {
                 self.track_managed_fields(kind, Some(&old), &mut new, &options, part);
             }
+            keep_times_if_unchanged(&old, &mut new);
             let removes = new.is_terminating()
                 && new.list("metadata.finalizers").is_empty()
                 && new.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0;
@@ -112,18 +113,6 @@ impl Registry {
                 }
             }
         }
-    }
-
-    /// Records who manages which fields (KEP-555), for writes other than apply.
-    pub(super) fn track_managed_fields(
-        &self,
-        kind: &'static Kind,
-        old: Option<&Value>,
-        new: &mut Value,
-        options: &WriteOptions,
-        part: Part,
-    ) {
-        let _ = (kind, old, new, options, part, format_time(self.environment.now()));
     }
 }
 

@@ -6,6 +6,9 @@ pub mod json;
 pub mod merge;
 pub mod strategic;
 
+#[cfg(test)]
+mod properties;
+
 use serde_json::Value;
 
 /// A value as Go's `%v` prints it: `map[image:noname ports:[80 443]]`.

@@ -34,7 +34,7 @@ pub fn decode(ty: &'static Struct, json: &[u8]) -> Result<Decoded, String> {
         return Err(error);
     }
     // Go replaces what is not UTF-8, which valid JSON can have in strings only.
-    let text = String::from_utf8_lossy(json);
+    let text = std::str::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json), Cow::Borrowed);
     let mut decoder = Decoder { text: &text, at: 0, strict_errors: Vec::new(), seen: HashSet::new(), type_error: None };
     let root = Type::Struct(ty);
     let object = decoder.value(&root, &root.go_name(), &Step::Root)?;
@@ -182,7 +182,7 @@ impl<'t> Decoder<'t> {
     fn structure(&mut self, ty: &'static Struct, step: &Step) -> Result<Value, String> {
         let mut object: Map<String, Value> = Map::new();
         // The fields that have been there, a bit each.
-        let mut seen = 0_u128;
+        let mut seen = 0_u64;
         self.open();
         while let Some(key) = self.key() {
             let here = Step::Field { above: step, of: ty, name: &key };

@@ -1,12 +1,12 @@
 //! Writing objects in Kubernetes' field order.
 
-use super::{Field, Struct, Type};
+use super::{Field, MAX_FIELDS, Struct, Type};
 use serde_json::{Map, Value};
 use std::io::Write;
 
 /// The object as compact JSON, `kind` and `apiVersion` first, then in the order of the type's fields; maps sorted by key.
-/// Empty fields are left out or written as Kubernetes does (`"status":{}`, `"ports":null`). Escapes `<`, `>` and `&` as
-/// Go's encoder does.
+/// Empty fields are left out or written as Kubernetes does (`"status":{}`, and `"ports":null` for an empty list as for an
+/// absent one). Fields that the type does not have are left out. Escapes `<`, `>` and `&` as Go's encoder does.
 pub fn encode(ty: &'static Struct, object: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     encode_into(ty, object, &mut out);
@@ -20,10 +20,15 @@ pub fn encode_into(ty: &'static Struct, object: &Value, out: &mut Vec<u8>) {
 
 /// A struct's fields; none of them set if `object` is absent.
 fn structure(ty: &Struct, object: Option<&Map<String, Value>>, out: &mut Vec<u8>) {
+    let mut values: [Option<&Value>; MAX_FIELDS] = [None; MAX_FIELDS];
+    for (name, value) in object.into_iter().flatten() {
+        if let Some(index) = ty.index(name) {
+            values[index] = Some(value).filter(|v| !v.is_null());
+        }
+    }
     out.push(b'{');
     let mut first = true;
-    for field in &ty.fields {
-        let present = object.and_then(|o| o.get(&field.name)).filter(|v| !v.is_null());
+    for (field, present) in ty.fields.iter().zip(values) {
         if field.omitempty && !present.is_some_and(|v| field.pointer || !is_empty(v, &field.ty)) {
             continue;
         }
@@ -31,11 +36,13 @@ fn structure(ty: &Struct, object: Option<&Map<String, Value>>, out: &mut Vec<u8>
             out.push(b',');
         }
         first = false;
-        string(&field.name, out);
-        out.push(b':');
+        // Names of fields have nothing to escape.
+        out.push(b'"');
+        out.extend_from_slice(field.name.as_bytes());
+        out.extend_from_slice(b"\":");
         match present {
-            Some(present) => value(&field.ty, present, out),
-            None => absent(field, out),
+            Some(present) if !is_nothing(present, &field.ty) => value(&field.ty, present, out),
+            _ => absent(field, out),
         }
     }
     out.push(b'}');
@@ -50,6 +57,15 @@ pub(super) fn is_empty(value: &Value, ty: &Type) -> bool {
         Value::String(s) => s.is_empty() || (matches!(ty, Type::Quantity) && s == "0"),
         Value::Array(a) => a.is_empty(),
         Value::Object(o) => o.is_empty(),
+    }
+}
+
+/// Whether Kubernetes' storage, which does not tell empty lists and maps from absent ones, keeps nothing of the value.
+fn is_nothing(value: &Value, ty: &Type) -> bool {
+    match ty {
+        Type::List(_) => value.as_array().is_some_and(Vec::is_empty),
+        Type::Map(_) => value.as_object().is_some_and(Map::is_empty),
+        _ => false,
     }
 }
 
@@ -123,17 +139,40 @@ fn map(entries: &Map<String, Value>, out: &mut Vec<u8>, each: impl Fn(&Value, &m
     out.push(b'}');
 }
 
+/// Whether a byte of a string is written as it is, whatever follows.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        plain[byte] = false;
+        byte += 1;
+    }
+    let special = [b'"', b'\\', b'<', b'>', b'&', SEPARATOR[0]];
+    let mut i = 0;
+    while i < special.len() {
+        plain[special[i] as usize] = false;
+        i += 1;
+    }
+    plain
+};
+
+/// U+2028 in UTF-8; U+2029 differs in the last bit.
+const SEPARATOR: [u8; 3] = [0xe2, 0x80, 0xa8];
+
 /// A string with the escapes of Go's encoder.
 fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut written = 0;
     for (i, &byte) in bytes.iter().enumerate() {
-        let plain = byte >= 0x20 && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2);
-        // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
-        let separator = byte == 0xe2 && matches!(bytes.get(i + 1..i + 3), Some([0x80, 0xa8 | 0xa9]));
-        if plain || (byte == 0xe2 && !separator) {
+        if PLAIN[usize::from(byte)] {
             continue;
+        }
+        if byte == SEPARATOR[0] {
+            let [_, second, last] = SEPARATOR;
+            if !matches!(bytes.get(i + 1..i + 3), Some(&[b, c]) if b == second && c | 1 == last | 1) {
+                continue;
+            }
         }
         out.extend_from_slice(&bytes[written..i]);
         written = i + 1;
@@ -146,8 +185,8 @@ fn string(text: &str, out: &mut Vec<u8>) {
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
             0xe2 => {
-                out.extend_from_slice(if bytes[i + 2] == 0xa8 { b"\\u2028" } else { b"\\u2029" });
-                written = i + 3;
+                written = i + SEPARATOR.len();
+                out.extend_from_slice(if bytes[written - 1] == SEPARATOR[2] { b"\\u2028" } else { b"\\u2029" });
             }
             _ => {
                 let _ = write!(out, "\\u{byte:04x}");
@@ -156,4 +195,31 @@ fn string(text: &str, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&bytes[written..]);
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::of_kind;
+    use serde_json::json;
+
+    #[test]
+    fn empty_lists_are_as_if_absent() {
+        let slice = of_kind("discovery.k8s.io/v1", "EndpointSlice").unwrap();
+        let object = json!({"addressType": "IPv4", "endpoints": [], "metadata": {"labels": {}}});
+        assert_eq!(
+            String::from_utf8(encode(slice, &object)).unwrap(),
+            r#"{"metadata":{},"addressType":"IPv4","endpoints":null,"ports":null}"#
+        );
+    }
+
+    #[test]
+    fn strings_are_escaped_as_go_does() {
+        let mut out = Vec::new();
+        string("a<b>&\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}\u{2028}\u{2029}\u{2030}é😀", &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\"a\\u003cb\\u003e\\u0026\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}\\u2028\\u2029\u{2030}é😀\""
+        );
+    }
 }

@@ -26,8 +26,8 @@ pub struct Struct {
     pub fields: Vec<Field>,
     /// The struct is replaced as a whole wherever it is used (`x-kubernetes-map-type: atomic`).
     pub atomic: bool,
-    /// Indexes of the fields in the order of their names.
-    sorted: Vec<usize>,
+    /// Where the fields are in `fields`, by a hash of their names ([`slot_of`]); [`FREE`] where none is.
+    slots: Vec<u8>,
 }
 
 /// A field of a struct.
@@ -131,6 +131,21 @@ pub struct Merge {
     pub patch_retain_keys: bool,
 }
 
+/// No type has more fields.
+const MAX_FIELDS: usize = 64;
+
+/// A slot that no field has.
+const FREE: u8 = u8::MAX;
+
+/// Where to look for the field called `name` first, of `slots` (a power of two).
+fn slot_of(name: &str, slots: usize) -> usize {
+    let bytes = name.as_bytes();
+    let at = |i: usize| bytes.get(i).copied().map_or(0, usize::from);
+    let length = bytes.len();
+    let hash = length + 31 * at(0) + 17 * at(length / 2) + 7 * at(length.saturating_sub(1)) + 3 * at(length / 4);
+    hash & (slots - 1)
+}
+
 /// `x-kubernetes-list-type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListType {
@@ -140,10 +155,17 @@ pub enum ListType {
 }
 
 impl Struct {
+    /// A type of at most [`MAX_FIELDS`] fields.
     pub(crate) fn new(name: String, fields: Vec<Field>, atomic: bool) -> Struct {
-        let mut sorted: Vec<usize> = (0..fields.len()).collect();
-        sorted.sort_by(|&a, &b| fields[a].name.cmp(&fields[b].name));
-        Struct { name, fields, atomic, sorted }
+        let mut slots = vec![FREE; (fields.len() * 4).next_power_of_two()];
+        for (i, field) in fields.iter().enumerate() {
+            let mut slot = slot_of(&field.name, slots.len());
+            while slots[slot] != FREE {
+                slot = (slot + 1) % slots.len();
+            }
+            slots[slot] = i as u8;
+        }
+        Struct { name, fields, atomic, slots }
     }
 
     /// The field called `name`.
@@ -153,8 +175,15 @@ impl Struct {
 
     /// The position in `fields` of the field called `name`.
     fn index(&self, name: &str) -> Option<usize> {
-        let at = self.sorted.binary_search_by(|&i| self.fields[i].name.as_str().cmp(name)).ok()?;
-        Some(self.sorted[at])
+        let mut slot = slot_of(name, self.slots.len());
+        while self.slots[slot] != FREE {
+            let index = usize::from(self.slots[slot]);
+            if self.fields[index].name == name {
+                return Some(index);
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+        None
     }
 
     /// The field at a dotted path, through lists and structs: `spec.containers.ports`.

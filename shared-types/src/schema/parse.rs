@@ -16,7 +16,7 @@
 //! maps and structs `atomic` is the map type), `patch` or `patch(key)` the strategic merge patch, with `retainKeys` in
 //! it or alone. `atomic` after a struct's name holds wherever the struct is used.
 
-use super::{Field, ListType, Merge, Struct, Type};
+use super::{Field, ListType, MAX_FIELDS, Merge, Struct, Type};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -162,6 +162,9 @@ impl Builder {
         }
         for line in lines {
             fields.push(self.field(package, line, depth)?);
+        }
+        if fields.len() > MAX_FIELDS {
+            return Err(format!("{name} has too many fields"));
         }
         let built: &'static Struct = Box::leak(Box::new(Struct::new(name.to_owned(), fields, atomic)));
         self.built.insert(name.to_owned(), built);

@@ -40,7 +40,7 @@ fn described() -> Map<String, Value> {
         rbac: ClusterRole ClusterRoleBinding Role RoleBinding;
         scheduling: PriorityClass;
         storage: StorageClass;
-        meta: DeleteOptions Status;
+        meta: APIGroupList APIResourceList APIVersions DeleteOptions Status;
     );
     generator.take_definitions(true)
 }
@@ -134,7 +134,8 @@ fn the_tables_agree_with_the_apis_description() {
     }
     assert!(compared.len() > 300, "only {} types compared", compared.len());
     for ty in parse::types().all() {
-        if !compared.contains(&ty.name) {
+        // Aggregated discovery is in no OpenAPI document.
+        if !compared.contains(&ty.name) && !ty.name.starts_with("apidiscovery/") {
             differences.push(format!("{} is not in the API's description", ty.name));
         }
     }

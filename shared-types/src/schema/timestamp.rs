@@ -52,7 +52,7 @@ impl Reader<'_> {
         }
         // What remains that can be wrong is the day of a shorter month.
         DateTime::new(year as i16, month as i8, day as i8, hour as i8, minute as i8, second as i8, nanos)
-            .and_then(|civil| Ok(TimeZone::fixed(Offset::from_seconds(offset)?).to_timestamp(civil)?))
+            .and_then(|civil| TimeZone::fixed(Offset::from_seconds(offset)?).to_timestamp(civil))
             .map_err(|_| self.said("day out of range"))
     }
 

@@ -46,12 +46,24 @@ pub fn validate_init_containers(pod: &PodContext, path: &Path, errors: &mut Erro
             probes::validate_lifecycle(container, pod, &path, errors);
             probes::validate_probes(container, pod, &path, errors);
         } else {
-            for field in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
-                if container.has(field) {
-                    let why = "may not be set for init containers without restartPolicy=Always";
-                    errors.push(FieldError::forbidden(&path.child(field), why));
-                }
-            }
+            validate_one_shot(container, &path, errors);
+        }
+    }
+}
+
+/// What makes no sense for a container that runs once.
+fn validate_one_shot(container: &Value, path: &Path, errors: &mut ErrorList) {
+    for field in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
+        if container.has(field) {
+            let why = "may not be set for init containers without restartPolicy=Always";
+            errors.push(FieldError::forbidden(&path.child(field), why));
+        }
+    }
+    let path = path.child("resizePolicy");
+    for (i, policy) in container.list("resizePolicy").iter().enumerate() {
+        if policy.text("restartPolicy") == "RestartContainer" {
+            let why = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+            errors.push(FieldError::invalid(&path.index(i).child("restartPolicy"), "RestartContainer", why));
         }
     }
 }
@@ -182,27 +194,30 @@ fn validate_host_ports(containers: &[Value], path: &Path, errors: &mut ErrorList
 }
 
 fn validate_restart_policy(container: &Value, path: &Path, errors: &mut ErrorList) {
-    check::one_of(container, "restartPolicy", &["Always", "Never", "OnFailure"], path, errors);
     let rules = container.list("restartPolicyRules");
+    if !container.has("restartPolicy") && !rules.is_empty() {
+        let why = "must specify restartPolicy when restart rules are used";
+        errors.push(FieldError::required(&path.child("restartPolicy"), why));
+    }
+    check::one_of(container, "restartPolicy", &["Always", "Never", "OnFailure"], path, errors);
     let path = path.child("restartPolicyRules");
-    if rules.is_empty() {
-        return;
-    }
-    if !container.has("restartPolicy") {
-        errors.push(FieldError::required(&path, "must specify restartPolicy when restart rules are used"));
-    }
     if rules.len() > 20 {
         errors.push(FieldError::too_many(&path, rules.len(), 20));
     }
     for (i, rule) in rules.iter().enumerate() {
         let path = path.index(i);
-        check::one_of(rule, "action", &["Restart", "RestartAllContainers"], &path, errors);
+        let actions = ["Restart", "RestartAllContainers"];
+        if !actions.contains(&rule.text("action")) {
+            errors.push(FieldError::not_supported(&path.child("action"), rule.text("action"), &actions));
+        }
         if !rule.has("exitCodes") {
             errors.push(FieldError::required(&path.child("exitCodes"), "must be specified"));
             continue;
         }
-        let operators = ["In", "NotIn"];
-        check::required_one_of(rule.at("exitCodes"), "operator", &operators, &path.child("exitCodes"), errors);
+        let (operator, operators) = (rule.text("exitCodes.operator"), ["In", "NotIn"]);
+        if !operators.contains(&operator) {
+            errors.push(FieldError::not_supported(&path.child("exitCodes.operator"), operator, &operators));
+        }
         let values = rule.list("exitCodes.values");
         if values.len() > 255 {
             errors.push(FieldError::too_many(&path.child("exitCodes.values"), values.len(), 255));
@@ -225,7 +240,7 @@ fn validate_resize_policy(container: &Value, pod: &PodContext, path: &Path, erro
         check_word(resource, &["cpu", "memory"], errors);
         check_word(restart, &["NotRequired", "RestartContainer"], errors);
         if pod.spec.text("restartPolicy") == "Never" && restart != "NotRequired" {
-            let why = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            let why = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
             errors.push(FieldError::invalid(path, restart, why));
         }
     }

@@ -1,5 +1,6 @@
 //! Validation of environment variables and of references to fields of the Pod (the downward API).
 
+use super::volumes::no_backsteps;
 use crate::registry::check;
 use crate::registry::metadata::dns_subdomain_name;
 use serde_json::Value;
@@ -83,13 +84,12 @@ fn validate_value_from(var: &Value, path: &Path, errors: &mut ErrorList) {
     }
     if from.has("fileKeyRef") {
         sources += 1;
-        let (file, path) = (from.at("fileKeyRef"), path.child("fileKeyRef"));
-        for field in ["key", "volumeName", "path"] {
-            check::required(file, field, &path, errors);
-        }
+        validate_file_ref(from.at("fileKeyRef"), &path.child("fileKeyRef"), errors);
     }
     let why = match (sources, var.text("value")) {
-        (0, _) => "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
+        (0, _) => {
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+        }
         (_, value) if !value.is_empty() => "may not be specified when `value` is not empty",
         (1, _) => return,
         _ => "may not have more than one field specified at a time",
@@ -103,6 +103,45 @@ fn validate_key_ref(reference: &Value, path: &Path, errors: &mut ErrorList) {
     match reference.text("key") {
         "" => errors.push(FieldError::required(&path.child("key"), "")),
         key => check::report(names::is_config_map_key(key), key, &path.child("key"), errors),
+    }
+}
+
+fn validate_file_ref(file: &Value, path: &Path, errors: &mut ErrorList) {
+    for field in ["key", "volumeName", "path"] {
+        let (value, path) = (file.text(field), path.child(field));
+        match field {
+            _ if value.is_empty() => errors.push(FieldError::required(&path, "")),
+            "key" => check::report(names::is_env_var_name(value), value, &path, errors),
+            "volumeName" => check::report(names::is_dns1123_label(value), value, &path, errors),
+            _ => no_backsteps(value, &path, errors),
+        }
+    }
+}
+
+/// Files that environment variables come from must be in `emptyDir` volumes of the Pod.
+pub fn validate_file_volumes(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        let path = path.child(list);
+        for (i, container) in spec.list(list).iter().enumerate() {
+            let path = path.index(i);
+            let path = path.child("env");
+            for (i, var) in container.list("env").iter().enumerate() {
+                let name = var.text("valueFrom.fileKeyRef.volumeName");
+                if !var.has("valueFrom.fileKeyRef") {
+                    continue;
+                }
+                let path = path.index(i);
+                let path = path.child("valueFrom.fileKeyRef.volumeName");
+                match spec.list("volumes").iter().find(|volume| volume.text("name") == name) {
+                    None => errors.push(FieldError::not_found(&path, name)),
+                    Some(volume) if !volume.has("emptyDir") => {
+                        let why = "referenced volume must be of type emptyDir";
+                        errors.push(FieldError::invalid(&path, name, why));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
     }
 }
 

@@ -11,19 +11,20 @@ mod security;
 mod update;
 pub mod validation;
 mod volumes;
+pub mod warnings;
 
 use super::{Part, Registry, Strategy};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
-use shared_types::validation::ErrorList;
+use shared_types::validation::{ErrorList, Path};
 use std::borrow::Cow;
 
 /// The rules of Pods.
-pub struct PodStrategy;
+pub struct Pod;
 
-impl Strategy for PodStrategy {
+impl Strategy for Pod {
     fn default(&self, pod: &mut Value) {
         defaults::default_pod(pod);
     }
@@ -48,6 +49,7 @@ impl Strategy for PodStrategy {
     }
 
     fn prepare_for_create(&self, pod: &mut Value) {
+        scheduling::merge_match_label_keys(pod);
         let class = resources::qos_class(pod.at("spec"));
         pod.set("status", json!({"phase": "Pending", "qosClass": class}));
         if !pod.list("spec.schedulingGates").is_empty() {
@@ -84,7 +86,15 @@ impl Strategy for PodStrategy {
                     pod.set("status.qosClass", old.at("status.qosClass").clone());
                 }
             }
-            _ => {}
+            Part::Main => {
+                for field in ["spec.priority", "spec.preemptionPolicy"] {
+                    if !pod.has(field) && old.has(field) {
+                        pod.set(field, old.at(field).clone());
+                    }
+                }
+                admission::default_tolerations(pod);
+            }
+            Part::Other(_) => {}
         }
     }
 
@@ -96,6 +106,17 @@ impl Strategy for PodStrategy {
             Part::Other("resize") => update::validate_resize(pod, old),
             Part::Other(_) => validation::validate_pod(pod),
         }
+    }
+
+    /// None on update: what changes Pods then is programs, and often.
+    fn warnings(&self, pod: &Value, old: Option<&Value>) -> Vec<String> {
+        if old.is_some() {
+            return Vec::new();
+        }
+        let what = "the Pod's hostname";
+        let mut found: Vec<String> = warnings::for_name(pod.name(), what).into_iter().collect();
+        found.extend(warnings::for_pod(pod, &Path::new("")));
+        found
     }
 
     fn selectable_fields(&self) -> &'static [&'static str] {
@@ -152,7 +173,7 @@ mod tests {
 
     #[test]
     fn deletion_waits_for_the_kubelet_only_where_there_is_one() {
-        let grace = |pod: Value, requested| PodStrategy.grace_period(&pod, requested);
+        let grace = |pod: Value, requested| Pod.grace_period(&pod, requested);
         let spec = json!({"nodeName": "n", "terminationGracePeriodSeconds": 30});
         assert_eq!(grace(json!({"spec": spec}), None), Some(30));
         assert_eq!(grace(json!({"spec": spec}), Some(5)), Some(5));

@@ -110,13 +110,13 @@ pub fn validate_pod(spec: &Value, path: &Path, errors: &mut ErrorList) {
         return;
     }
     if resources.has("claims") {
-        let why = "claims cannot be set for Resources at pod-level";
+        let why = "claims may not be set for Resources at pod-level";
         errors.push(FieldError::forbidden(&path.child("claims"), why));
     }
     validate_requirements(resources, validate_pod_resource_name, path, errors);
     let requests = path.child("requests");
     for (resource, sum) in container_requests(spec) {
-        let whole = amount(resources.at("requests").get(&resource).unwrap_or(&Value::Null));
+        let Some(whole) = resources.map("requests").get(&resource).map(amount) else { continue };
         if sum > whole {
             let why = format!("must be greater than or equal to aggregate container requests of {sum}");
             errors.push(FieldError::invalid(&requests.key(&resource), whole.to_string(), why));

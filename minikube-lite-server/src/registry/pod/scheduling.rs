@@ -2,8 +2,8 @@
 
 use crate::registry::check;
 use crate::registry::metadata::{dns_label_name, dns_subdomain_name};
-use serde_json::Value;
-use shared_types::fields::Fields;
+use serde_json::{Value, json};
+use shared_types::fields::{Fields, Object};
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::collections::HashSet;
@@ -224,17 +224,107 @@ pub fn validate_topology_spread(constraints: &[Value], path: &Path, errors: &mut
 
 fn validate_match_label_keys(constraint: &Value, path: &Path, errors: &mut ErrorList) {
     let (keys, selector) = (constraint.list("matchLabelKeys"), constraint.at("labelSelector"));
-    if !keys.is_empty() && selector.is_null() {
-        errors.push(FieldError::forbidden(path, "must not be specified when labelSelector is not set"));
+    if keys.is_empty() {
+        return;
     }
-    let expressions = selector.list("matchExpressions").iter().map(|expression| expression.text("key"));
-    let selected: HashSet<&str> = selector.map("matchLabels").keys().map(String::as_str).chain(expressions).collect();
+    if selector.is_null() {
+        errors.push(FieldError::forbidden(path, "must not be specified when labelSelector is not set"));
+        return;
+    }
     for (i, key) in keys.iter().enumerate() {
-        let (key, path) = (key.as_str().unwrap_or(""), path.index(i));
-        check::report(names::is_qualified_name(key), key, &path, errors);
-        if selected.contains(key) {
-            errors.push(FieldError::invalid(&path, key, "exists in both matchLabelKeys and labelSelector"));
+        let key = key.as_str().unwrap_or("");
+        check::report(names::is_qualified_name(key), key, &path.index(i), errors);
+    }
+    validate_selected_once(keys, selector, path, errors);
+}
+
+/// A key of `matchLabelKeys` has been merged into the selector, so that a second mention is one too many.
+fn validate_selected_once(keys: &[Value], selector: &Value, path: &Path, errors: &mut ErrorList) {
+    let mut seen: HashSet<&str> = selector.map("matchLabels").keys().map(String::as_str).collect();
+    for expression in selector.list("matchExpressions") {
+        let key = expression.text("key");
+        if let Some(i) = keys.iter().position(|wanted| wanted == key).filter(|_| seen.contains(key)) {
+            let why = "exists in both matchLabelKeys and labelSelector";
+            errors.push(FieldError::invalid(&path.index(i), key, why));
         }
+        seen.insert(key);
+    }
+}
+
+/// Spells `matchLabelKeys` and `mismatchLabelKeys` out in the label selectors of a new Pod's affinity terms and spread
+/// constraints, with the values of the Pod's own labels.
+pub fn merge_match_label_keys(pod: &mut Value) {
+    let labels = pod.map("metadata.labels").clone();
+    let spec = pod.at_mut("spec");
+    spec.list_mut("topologySpreadConstraints").iter_mut().for_each(|constraint| merge_keys(constraint, &labels));
+    if !spec.has("affinity") {
+        return;
+    }
+    for kind in ["affinity.podAffinity", "affinity.podAntiAffinity"] {
+        spec.list_mut(&format!("{kind}.{REQUIRED}")).iter_mut().for_each(|term| merge_keys(term, &labels));
+        for term in spec.list_mut(&format!("{kind}.{PREFERRED}")) {
+            if term.has("podAffinityTerm") {
+                merge_keys(term.at_mut("podAffinityTerm"), &labels);
+            }
+        }
+    }
+}
+
+fn merge_keys(term: &mut Value, labels: &Object) {
+    if !term.has("labelSelector") {
+        return;
+    }
+    let mut added = Vec::new();
+    for (list, operator) in [("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")] {
+        for key in term.list(list).iter().filter_map(Value::as_str) {
+            if let Some(value) = labels.get(key) {
+                added.push(json!({"key": key, "operator": operator, "values": [value]}));
+            }
+        }
+    }
+    if !added.is_empty() {
+        let expressions = [term.list("labelSelector.matchExpressions"), &added].concat();
+        term.set("labelSelector.matchExpressions", expressions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_keys_are_merged_into_selectors() {
+        let constraint = json!({"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"app": "web"}}, "matchLabelKeys": ["hash", "absent"]});
+        let mut pod = json!({"metadata": {"labels": {"app": "web", "hash": "1"}},
+            "spec": {"topologySpreadConstraints": [constraint]}});
+        merge_match_label_keys(&mut pod);
+        let constraints = pod.list("spec.topologySpreadConstraints");
+        assert_eq!(
+            constraints[0].at("labelSelector.matchExpressions"),
+            &json!([{"key": "hash", "operator": "In", "values": ["1"]}])
+        );
+        let mut errors = ErrorList::new();
+        validate_topology_spread(constraints, &Path::new("c"), &mut errors);
+        assert_eq!(errors, []);
+    }
+
+    #[test]
+    fn tolerations() {
+        let mut errors = ErrorList::new();
+        let tolerations = [json!({"value": "x"}), json!({"key": "k", "operator": "Sometimes", "effect": "Away"})];
+        validate_tolerations(&tolerations, &Path::new("t"), &mut errors);
+        let found: Vec<String> = errors.iter().map(FieldError::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "t[0].operator: Invalid value: \"\": operator must be Exists when `key` is empty, which means \"match all \
+                 values and all keys\"",
+                "t[1].operator: Unsupported value: \"Sometimes\": supported values: \"Equal\", \"Exists\"",
+                "t[1].effect: Unsupported value: \"Away\": supported values: \"NoSchedule\", \"PreferNoSchedule\", \
+                 \"NoExecute\"",
+            ]
+        );
     }
 }
 

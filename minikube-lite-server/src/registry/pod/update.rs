@@ -213,7 +213,7 @@ fn difference(old: &Value, new: &Value) -> String {
 pub fn validate_status_update(pod: &Value, old: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
     validate_annotation_update(pod, old, &mut errors);
-    let conditions = Path::new("metadata.conditions");
+    let conditions = Path::new("status.conditions");
     for (i, condition) in pod.list("status.conditions").iter().enumerate() {
         let kind = condition.text("type");
         check::report(names::is_qualified_name(kind), kind, &conditions.index(i).child("Type"), &mut errors);
@@ -226,6 +226,17 @@ pub fn validate_status_update(pod: &Value, old: &Value) -> ErrorList {
     if nominated != old.text("status.nominatedNodeName") && !nominated.is_empty() {
         let path = path.child("nominatedNodeName");
         check::report(dns_subdomain_name(nominated, false), nominated, &path, &mut errors);
+    }
+    if !nominated.is_empty()
+        && nominated != old.text("status.nominatedNodeName")
+        && !old.text("spec.nodeName").is_empty()
+    {
+        let why = "may not be set on pods that are already bound to a node";
+        errors.push(FieldError::forbidden(&path.child("nominatedNodeName"), why));
+    }
+    if let Some(generation) = pod.int("status.observedGeneration").filter(|generation| *generation < 0) {
+        let why = "must be a non-negative integer";
+        errors.push(FieldError::invalid(&path.child("observedGeneration"), generation, why));
     }
     let (class, old_class) = (pod.at("status.qosClass"), old.at("status.qosClass"));
     check::immutable(class, old_class, &path.child("qosClass"), &mut errors);
@@ -277,11 +288,6 @@ fn validate_ips(status: &Value, list: &str, single: &str, why: &str, path: &Path
     if ips.len() > 1 && (ips.len() > 2 || sixes != 1) {
         let why = "may specify no more than one IP for each IP family";
         errors.push(FieldError::invalid(path, status.at(list).clone(), why));
-    }
-    for (i, ip) in ips.iter().enumerate() {
-        if ips[..i].contains(ip) {
-            errors.push(FieldError::duplicate(&path.index(i), status.list(list)[i].clone()));
-        }
     }
 }
 

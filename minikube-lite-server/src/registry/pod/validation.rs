@@ -3,7 +3,7 @@
 //! Errors are found in the order in which Kubernetes finds them.
 
 use super::volumes::Volumes;
-use super::{containers, resources, scheduling, security, volumes};
+use super::{containers, env, resources, scheduling, security, volumes};
 use crate::registry::check;
 use crate::registry::metadata::{self, dns_subdomain_name};
 use serde_json::Value;
@@ -145,6 +145,7 @@ pub fn validate_pod_spec(spec: &Value, owner: Owner, path: &Path, errors: &mut E
     let constraints = spec.list("topologySpreadConstraints");
     scheduling::validate_topology_spread(constraints, &path.child("topologySpreadConstraints"), errors);
     validate_host_users(&context, path, errors);
+    validate_hostname_override(spec, path, errors);
     name_of_other(spec, "serviceAccountName", path, errors);
     name_of_other(spec, "nodeName", path, errors);
     if let Some(seconds) = spec.int("activeDeadlineSeconds") {
@@ -176,6 +177,7 @@ pub fn validate_pod_spec(spec: &Value, owner: Owner, path: &Path, errors: &mut E
         let path = path.child("os");
         check::required_one_of(spec.at("os"), "name", &["linux", "windows"], &path, errors);
     }
+    env::validate_file_volumes(spec, path, errors);
 }
 
 /// The name of another object, where there is one.
@@ -235,14 +237,41 @@ fn validate_host_network(spec: &Value, is_pod: bool, path: &Path, errors: &mut E
 
 /// A Pod with users of its own cannot share the node's other namespaces.
 fn validate_host_users(pod: &PodContext, path: &Path, errors: &mut ErrorList) {
+    const WHY: &str = "when `hostUsers` is false";
     if pod.host_users {
         return;
     }
     for (field, shown) in [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")] {
         if pod.spec.flag(field) {
-            errors.push(FieldError::forbidden(&path.child(shown), "when `pod.Spec.HostUsers` is false"));
+            errors.push(FieldError::forbidden(&path.child(shown), WHY));
         }
     }
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        let path = path.child(list);
+        for (i, container) in pod.spec.list(list).iter().enumerate() {
+            if !container.list("volumeDevices").is_empty() {
+                errors.push(FieldError::forbidden(&path.index(i).child("volumeDevices"), WHY));
+            }
+        }
+    }
+}
+
+fn validate_hostname_override(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    /// What Linux takes as a hostname.
+    const HOSTNAME_MAX: usize = 64;
+    if !spec.has("hostnameOverride") {
+        return;
+    }
+    let (name, path) = (spec.text("hostnameOverride"), path.child("hostnameOverride"));
+    for field in ["setHostnameAsFQDN", "hostNetwork"] {
+        if spec.flag(field) {
+            errors.push(FieldError::forbidden(&path, format!("may not be specified when {field} is true")));
+        }
+    }
+    if name.len() > HOSTNAME_MAX {
+        errors.push(FieldError::too_long(&path, HOSTNAME_MAX));
+    }
+    check::report(names::is_dns1123_subdomain(name), name, &path, errors);
 }
 
 fn validate_dns_config(spec: &Value, path: &Path, errors: &mut ErrorList) {

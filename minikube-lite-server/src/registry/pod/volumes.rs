@@ -343,7 +343,8 @@ fn file_mode(object: &Value, field: &str, path: &Path, errors: &mut ErrorList) {
     }
 }
 
-fn no_backsteps(target: &str, path: &Path, errors: &mut ErrorList) {
+/// A path that never leads upwards.
+pub fn no_backsteps(target: &str, path: &Path, errors: &mut ErrorList) {
     if target.split('/').any(|part| part == "..") {
         errors.push(FieldError::invalid(path, target, "must not contain '..'"));
     }

@@ -7,9 +7,9 @@ use shared_types::selector::LabelSelector;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
 /// The rules of ReplicaSets.
-pub struct ReplicaSetStrategy;
+pub struct ReplicaSet;
 
-impl Strategy for ReplicaSetStrategy {
+impl Strategy for ReplicaSet {
     fn default(&self, set: &mut Value) {
         pod::defaults::default_template(set.at_mut("spec.template"));
         set.set_default("spec.replicas", 1);
@@ -39,6 +39,10 @@ impl Strategy for ReplicaSetStrategy {
         let mut errors = self.validate(set);
         validate_selector_immutable(set, old, &mut errors);
         errors
+    }
+
+    fn warnings(&self, set: &Value, old: Option<&Value>) -> Vec<String> {
+        pod::warnings::for_workload(set, old)
     }
 
     fn has_generation(&self) -> bool {
@@ -151,7 +155,7 @@ mod tests {
 
     fn set(spec: Value) -> Value {
         let mut set = json!({"metadata": {"name": "s"}, "spec": spec});
-        ReplicaSetStrategy.default(&mut set);
+        ReplicaSet.default(&mut set);
         set
     }
 
@@ -161,12 +165,12 @@ mod tests {
             "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}));
         assert_eq!(set.int("spec.replicas"), Some(1));
         assert_eq!(set.text("spec.template.spec.restartPolicy"), "Always");
-        assert_eq!(ReplicaSetStrategy.validate(&set), []);
+        assert_eq!(ReplicaSet.validate(&set), []);
     }
 
     #[test]
     fn an_empty_set_is_told_all() {
-        let found: Vec<String> = ReplicaSetStrategy.validate(&set(json!({}))).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = ReplicaSet.validate(&set(json!({}))).iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
             [

@@ -1,0 +1,91 @@
+//! Flags that many commands share.
+
+use crate::client::Request;
+use crate::context::Context;
+use crate::errors::CommandError;
+
+/// What `--dry-run` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DryRun {
+    #[default]
+    None,
+    /// Nothing is sent that would change anything.
+    Client,
+    /// The server does everything but keep the result.
+    Server,
+}
+
+/// `--dry-run`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct DryRunFlag {
+    /// none, client (send nothing) or server (keep nothing)
+    #[arg(long = "dry-run", num_args = 0..=1, require_equals = true, default_value = "none", default_missing_value = "unchanged")]
+    value: String,
+}
+
+impl DryRunFlag {
+    /// # Errors
+    /// The value is none of the three.
+    pub fn read(&self, cx: &Context<'_>) -> Result<DryRun, CommandError> {
+        let deprecated = |old: &str, new: &str| -> Result<(), CommandError> {
+            let now = jiff::Zoned::now().strftime("%m%d %H:%M:%S%.6f");
+            Ok(writeln!(
+                cx.streams.err(),
+                "W{now} {:>7} helpers.go:731] --dry-run{old} is deprecated{} and can be replaced with --dry-run={new}.",
+                std::process::id(),
+                if old.is_empty() { "" } else { " (boolean value)" },
+            )?)
+        };
+        match self.value.as_str() {
+            "none" => Ok(DryRun::None),
+            "client" => Ok(DryRun::Client),
+            "server" => Ok(DryRun::Server),
+            "unchanged" => deprecated("", "client").map(|()| DryRun::Client),
+            "true" | "True" | "TRUE" | "t" | "T" | "1" => deprecated("=true", "client").map(|()| DryRun::Client),
+            "false" | "False" | "FALSE" | "f" | "F" | "0" => deprecated("=false", "none").map(|()| DryRun::None),
+            other => Err(CommandError::message(format!(
+                "Invalid dry-run value ({other}). Must be \"none\", \"server\", or \"client\"."
+            ))),
+        }
+    }
+}
+
+impl DryRun {
+    /// `created`, `created (dry run)`, `created (server dry run)`.
+    pub fn done(self, operation: &str) -> String {
+        match self {
+            DryRun::None => operation.to_string(),
+            DryRun::Client => format!("{operation} (dry run)"),
+            DryRun::Server => format!("{operation} (server dry run)"),
+        }
+    }
+    /// Asks the server to keep nothing, where that is wanted.
+    pub fn mark(self, request: Request) -> Request {
+        if self == DryRun::Server { request.query("dryRun", "All") } else { request }
+    }
+    pub fn is_client(self) -> bool {
+        self == DryRun::Client
+    }
+}
+
+/// `--validate`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct ValidateFlag {
+    /// What to do about unknown or duplicate fields: strict (fail), warn or ignore
+    #[arg(long = "validate", num_args = 0..=1, require_equals = true, default_value = "strict", default_missing_value = "strict")]
+    value: String,
+}
+
+impl ValidateFlag {
+    /// The `fieldValidation` to ask the server for: `Strict`, `Warn` or `Ignore`.
+    pub fn read(&self) -> Result<&'static str, CommandError> {
+        match self.value.as_str() {
+            "strict" | "true" => Ok("Strict"),
+            "warn" => Ok("Warn"),
+            "ignore" | "false" => Ok("Ignore"),
+            other => Err(CommandError::message(format!(
+                "invalid - validate option {other:?}; must be one of: strict (or true), warn, ignore (or false)"
+            ))),
+        }
+    }
+}

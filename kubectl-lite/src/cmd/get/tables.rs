@@ -1,0 +1,187 @@
+//! The tables of `get`.
+
+use super::Get;
+use crate::client::{Request, Resource};
+use crate::context::Context;
+use crate::errors::CommandError;
+use crate::print::table::{Column, Layout, Row, Table, TableOptions};
+use crate::resource::Target;
+use crate::sort_by::sort_by;
+use serde_json::Value;
+use shared_types::fields::Fields;
+use shared_types::time;
+use std::rc::Rc;
+
+/// Asks for a table, and takes objects from those who have none.
+pub const AS_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
+/// What one target gave.
+struct Part {
+    resource: Rc<Resource>,
+    columns: Vec<Column>,
+    rows: Vec<Row>,
+}
+
+pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
+    let builder = get.builder(cx)?;
+    let targets = builder.targets().await?;
+    let options = get.table_options();
+    let mut parts: Vec<Part> = Vec::new();
+    let mut errors = Vec::new();
+    let mut namespaced = !get.all_namespaces;
+    for target in targets {
+        let (request, resource, collection) = match target {
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+            Ok(Target::Named(info) | Target::Object(info)) => (get.object_request(&info), info.resource, false),
+            Ok(Target::Collection { resource, namespace }) => {
+                (builder.list_request(&resource, &namespace), resource, true)
+            }
+        };
+        namespaced &= resource.namespaced;
+        let request = get.as_table(request, &options);
+        let mut part = Part { resource: resource.clone(), columns: Vec::new(), rows: Vec::new() };
+        let result = if collection {
+            builder
+                .pages(request, &resource, |body| {
+                    let table = read(&body)?;
+                    let token = table.metadata.r#continue.clone();
+                    part.add(table);
+                    Ok(token)
+                })
+                .await
+        } else {
+            cx.client()?.send(request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table))
+        };
+        match result {
+            Ok(()) => parts.push(part),
+            Err(error) if get.ignores(&error) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(field) = get.sort_field() {
+        for part in &mut parts {
+            part.sort(field)?;
+        }
+    }
+    let printed = print(get, cx, &options, &parts)?;
+    if !printed && !get.ignore_not_found && errors.is_empty() {
+        if namespaced {
+            writeln!(cx.streams.err(), "No resources found in {} namespace.", cx.namespace()?.0)?;
+        } else {
+            writeln!(cx.streams.err(), "No resources found")?;
+        }
+    }
+    CommandError::all(errors)
+}
+
+/// Prints the parts, one below the other; gives whether there was anything to print.
+fn print(get: &Get, cx: &Context<'_>, options: &TableOptions, parts: &[Part]) -> Result<bool, CommandError> {
+    let several = parts.windows(2).any(|pair| pair[0].resource != pair[1].resource);
+    let mut layout = Layout::new();
+    let mut last: Option<&Rc<Resource>> = None;
+    let mut printed = false;
+    for part in parts.iter().filter(|part| !part.rows.is_empty()) {
+        let mut options = options.clone();
+        options.with_namespace &= part.resource.namespaced;
+        if get.show_kind || several {
+            options.kind = part.resource.group_kind_lower();
+        }
+        if last.is_none_or(|resource| *resource != part.resource) {
+            layout.write(&mut *cx.streams.out().writer())?;
+            layout.reset();
+            if printed && !get.no_headers {
+                writeln!(cx.streams.out())?;
+            }
+            options.header(&part.columns, &mut layout);
+            last = Some(&part.resource);
+        }
+        for row in &part.rows {
+            options.row(&part.columns, row, &mut layout);
+        }
+        printed = true;
+    }
+    layout.write(&mut *cx.streams.out().writer())?;
+    Ok(printed)
+}
+
+/// Reads an answer as a table; objects of a server that makes none get the columns that all objects have.
+pub fn read(body: &[u8]) -> Result<Table, CommandError> {
+    let table: Table = serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
+    if table.kind == "Table" {
+        return Ok(table);
+    }
+    let mut object: Value = serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
+    let objects = match object.remove("items") {
+        Some(Value::Array(items)) => items,
+        _ => vec![std::mem::take(&mut object)],
+    };
+    let mut plain = generic(objects);
+    plain.metadata = table.metadata;
+    Ok(plain)
+}
+
+/// A table with name and age alone.
+pub fn generic(objects: Vec<Value>) -> Table {
+    let column = |name: &str, format: &str| Column { name: name.into(), format: format.into(), ..Column::default() };
+    let rows = objects
+        .into_iter()
+        .map(|object| {
+            let age = time::parse_time(object.text("metadata.creationTimestamp"))
+                .map_or("<unknown>".to_string(), |then| {
+                    time::human_duration(jiff::Timestamp::now().duration_since(then))
+                });
+            Row { cells: vec![object.name().into(), age.into()], object }
+        })
+        .collect();
+    Table {
+        kind: "Table".into(),
+        column_definitions: vec![column("Name", "name"), column("Age", "")],
+        rows,
+        ..Table::default()
+    }
+}
+
+impl Part {
+    fn add(&mut self, table: Table) {
+        if !table.column_definitions.is_empty() {
+            self.columns = table.column_definitions;
+        }
+        self.rows.extend(table.rows);
+    }
+
+    fn sort(&mut self, field: &str) -> Result<(), CommandError> {
+        sort_by(&mut self.rows, field, |row| &row.object)
+    }
+}
+
+impl Get {
+    /// How tables are shown, but for the kind before names.
+    pub fn table_options(&self) -> TableOptions {
+        TableOptions {
+            no_headers: self.no_headers,
+            wide: self.print.format() == Some("wide"),
+            with_namespace: self.all_namespaces,
+            show_labels: self.show_labels,
+            label_columns: self.label_columns.clone(),
+            ..TableOptions::default()
+        }
+    }
+
+    /// `request` for a table; rows bring along only what is needed of their objects.
+    pub fn as_table(&self, request: Request, options: &TableOptions) -> Request {
+        if !self.server_print {
+            return request;
+        }
+        let include = if self.sort_field().is_some() {
+            "Object"
+        } else if options.needs_metadata() {
+            ""
+        } else {
+            "None"
+        };
+        request.accept(AS_TABLE).query("includeObject", include)
+    }
+}

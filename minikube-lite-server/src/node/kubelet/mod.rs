@@ -1,0 +1,307 @@
+//! The kubelet of all simulated nodes: one loop that watches Pods, keeps a [`PodState`] for each that is assigned to one of the
+//! nodes, and wakes up when something is due.
+//!
+//! A Pod that merely runs costs its small state and no timer. Writes run beside the loop, one at a time for each Pod, so
+//! that many Pods share one commit; what changes meanwhile is written by the next one.
+
+pub mod container;
+pub mod pod;
+pub mod probe;
+pub mod status;
+#[cfg(test)]
+mod tests;
+
+use crate::client::{Change, Client, DeleteOptions, Part, Preconditions};
+use crate::events::{About, EventSink, Recorder};
+use jiff::Timestamp;
+use pod::{Node, PodState};
+use serde_json::Value;
+use shared_types::fields::Fields;
+use shared_types::kinds::{self, Kind};
+use shared_types::selector::LabelSelector;
+use shared_types::status::Status;
+use status::Report;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// After this time a write that failed is tried again.
+const RETRY: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
+/// The kubelet of all nodes.
+pub struct Kubelet {
+    client: Client,
+    kind: &'static Kind,
+    nodes: Vec<Node>,
+    recorders: Vec<Recorder>,
+    node_index: HashMap<String, usize>,
+    pods: HashMap<Arc<str>, Entry>,
+    /// When Pods are to be looked at; of several times for one Pod only the one that its entry names counts.
+    wakes: BinaryHeap<Reverse<(Timestamp, Arc<str>)>>,
+    writes: JoinSet<Written>,
+}
+
+/// A Pod and what the loop does about it.
+struct Entry {
+    state: PodState,
+    node: usize,
+    wake: Option<Timestamp>,
+    /// A write is under way.
+    writing: bool,
+    /// Its removal has been asked for.
+    removed: bool,
+    /// What of the Pod has been acted upon: its spec, and the grace period of its deletion.
+    generation: Option<i64>,
+    grace: Option<i64>,
+    /// Conditions that others write decide about readiness.
+    has_gates: bool,
+}
+
+/// The end of a write about the Pod with this UID.
+struct Written {
+    uid: Arc<str>,
+    result: Result<(), Status>,
+}
+
+impl Kubelet {
+    /// A kubelet of these nodes. Its Events are written by a task of their own.
+    pub fn new(client: Client, nodes: Vec<Node>) -> Kubelet {
+        let (sink, write_events) = EventSink::new(client.clone());
+        tokio::spawn(write_events);
+        Kubelet {
+            kind: kinds::named("Pod"),
+            recorders: nodes.iter().map(|node| Recorder::new(sink.clone(), "kubelet", &node.name)).collect(),
+            node_index: nodes.iter().enumerate().map(|(index, node)| (node.name.clone(), index)).collect(),
+            nodes,
+            client,
+            pods: HashMap::new(),
+            wakes: BinaryHeap::new(),
+            writes: JoinSet::new(),
+        }
+    }
+
+    /// Runs for ever.
+    pub async fn run(mut self) {
+        loop {
+            if let Err(status) = self.follow().await {
+                tracing::debug!(error = %status, "the kubelet's watch of Pods ended");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Lists Pods and follows their changes until the watch ends.
+    async fn follow(&mut self) -> Result<(), Status> {
+        let list = self.client.list(self.kind, "", &LabelSelector::default()).await?;
+        let mut watch = self.client.watch(self.kind, list.revision)?;
+        let present: std::collections::HashSet<&str> = list.items.iter().map(Fields::uid).collect();
+        let gone: Vec<Arc<str>> = self.pods.keys().filter(|uid| !present.contains(&***uid)).cloned().collect();
+        for uid in gone {
+            self.forget(&uid);
+        }
+        // Addresses that are in use are known before the first new one is given.
+        let (old, new): (Vec<&Value>, Vec<&Value>) = list.items.iter().partition(|pod| pod.has("status.podIP"));
+        for pod in old.into_iter().chain(new) {
+            self.observe(pod);
+        }
+        drop(list);
+        loop {
+            let wake = self.next_wake();
+            tokio::select! {
+                change = watch.next() => match change? {
+                    (Change::Deleted, pod, _) => self.forget(pod.uid()),
+                    (_, pod, _) => self.observe(&pod),
+                },
+                Some(written) = self.writes.join_next() => if let Ok(written) = written {
+                    self.finish_write(written).await;
+                },
+                () = sleep_until(&self.client, wake) => self.wake().await,
+            }
+        }
+    }
+
+    /// A Pod is there or has changed.
+    fn observe(&mut self, pod: &Value) {
+        let Some(&node) = self.node_index.get(pod.text("spec.nodeName")) else { return };
+        let now = self.client.environment().now();
+        let generation = pod.int("metadata.generation");
+        let grace = pod.is_terminating().then(|| pod.int("metadata.deletionGracePeriodSeconds").unwrap_or(0));
+        if let Some(entry) = self.pods.get_mut(pod.uid()) {
+            // Most changes are what this loop has written itself.
+            if entry.generation == generation && entry.grace == grace && !entry.has_gates {
+                return;
+            }
+            entry.state.dirty |= entry.generation != generation || entry.has_gates;
+            (entry.generation, entry.grace) = (generation, grace);
+        } else {
+            let state = PodState::new(pod, &mut self.nodes[node], now);
+            let has_gates = !pod.list("spec.readinessGates").is_empty();
+            let entry = Entry { state, node, wake: None, writing: false, removed: false, generation, grace, has_gates };
+            self.pods.insert(pod.uid().into(), entry);
+        }
+        self.sync(pod, now);
+    }
+
+    /// Does what is due for a Pod, and sees that it is written.
+    fn sync(&mut self, pod: &Value, now: Timestamp) {
+        let Some((uid, _)) = self.pods.get_key_value(pod.uid()) else { return };
+        let uid = uid.clone();
+        let Some(entry) = self.pods.get_mut(&uid) else { return };
+        entry.state.advance(pod, &mut self.nodes[entry.node], now);
+        for occurrence in entry.state.take_occurrences() {
+            let mut about = About::from(pod);
+            if let Some(field) = &occurrence.field {
+                about = about.field(field);
+            }
+            let recorder = &self.recorders[entry.node];
+            match occurrence.warning {
+                true => recorder.warning(about, occurrence.reason, occurrence.message),
+                false => recorder.normal(about, occurrence.reason, occurrence.message),
+            }
+        }
+        if entry.removed {
+            return;
+        }
+        if !entry.writing && entry.state.is_gone(now) {
+            (entry.writing, entry.removed) = (true, true);
+            self.writes.spawn(remove(self.client.clone(), self.kind, pod, uid.clone()));
+        } else if !entry.writing && entry.state.should_write(now) {
+            entry.writing = true;
+            entry.state.dirty = false;
+            let report = Report::new(&entry.state, pod, self.nodes[entry.node].ip, now);
+            self.writes.spawn(write(self.client.clone(), self.kind, pod, uid.clone(), report));
+        }
+        // A Pod that is gone waits for the end of the write that is under way.
+        let wake = entry.state.next_wake().filter(|_| !entry.state.is_gone(now));
+        self.schedule(&uid, wake);
+    }
+
+    fn schedule(&mut self, uid: &Arc<str>, wake: Option<Timestamp>) {
+        let Some(entry) = self.pods.get_mut(uid) else { return };
+        if entry.wake != wake {
+            entry.wake = wake;
+            if let Some(at) = wake {
+                self.wakes.push(Reverse((at, uid.clone())));
+            }
+        }
+    }
+
+    /// When the next Pod is to be looked at.
+    fn next_wake(&mut self) -> Option<Timestamp> {
+        while let Some(Reverse((at, uid))) = self.wakes.peek() {
+            if self.pods.get(uid).is_some_and(|entry| entry.wake == Some(*at)) {
+                return Some(*at);
+            }
+            self.wakes.pop();
+        }
+        None
+    }
+
+    /// Looks at the Pods that are due.
+    async fn wake(&mut self) {
+        let now = self.client.environment().now();
+        while self.next_wake().is_some_and(|at| at <= now) {
+            let Some(Reverse((_, uid))) = self.wakes.pop() else { return };
+            self.look_at(&uid, now).await;
+        }
+    }
+
+    /// Reads a Pod and does what is due.
+    async fn look_at(&mut self, uid: &Arc<str>, now: Timestamp) {
+        let Some(entry) = self.pods.get_mut(uid) else { return };
+        entry.wake = None;
+        match self.client.get(self.kind, &entry.state.namespace, &entry.state.name).await {
+            Ok(pod) if pod.uid() == &**uid => self.sync(&pod, now),
+            // It is gone; the watch will say so.
+            Ok(_) => {}
+            Err(status) if status.is_not_found() => {}
+            Err(status) => {
+                tracing::warn!(error = %status, "a Pod could not be read");
+                self.schedule(uid, Some(now + RETRY));
+            }
+        }
+    }
+
+    async fn finish_write(&mut self, written: Written) {
+        let now = self.client.environment().now();
+        let Some(entry) = self.pods.get_mut(&written.uid) else { return };
+        entry.writing = false;
+        match written.result {
+            Ok(()) => {
+                if !entry.removed && (entry.state.should_write(now) || entry.state.is_gone(now)) {
+                    self.look_at(&written.uid, now).await;
+                }
+            }
+            Err(status) if status.is_not_found() => {}
+            Err(status) => {
+                tracing::warn!(error = %status, pod = entry.state.name, "a Pod could not be written");
+                entry.removed = false;
+                entry.state.dirty = true;
+                self.schedule(&written.uid, Some(now + RETRY));
+            }
+        }
+    }
+
+    fn forget(&mut self, uid: &str) {
+        let Some(entry) = self.pods.remove(uid) else { return };
+        if let Some(ip) = entry.state.ip.filter(|_| !entry.state.is_finished()) {
+            self.nodes[entry.node].ips.release(ip);
+        }
+    }
+}
+
+/// Waits until the moment, for ever without one.
+async fn sleep_until(client: &Client, moment: Option<Timestamp>) {
+    match moment {
+        Some(at) => {
+            let wait = at.duration_since(client.environment().now());
+            tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes the status of the Pod, unless another one has taken its name.
+fn write(
+    client: Client,
+    kind: &'static Kind,
+    pod: &Value,
+    uid: Arc<str>,
+    report: Report,
+) -> impl Future<Output = Written> + Send + 'static {
+    let (namespace, name) = (pod.namespace().to_string(), pod.name().to_string());
+    async move {
+        let change = |current: &mut Value| {
+            if current.uid() == &*uid {
+                report.write(current);
+            }
+        };
+        let result = client.modify(kind, Part::Status, &namespace, &name, change).await.map(drop);
+        Written { uid, result }
+    }
+}
+
+/// Confirms the deletion of a Pod whose containers have stopped.
+fn remove(
+    client: Client,
+    kind: &'static Kind,
+    pod: &Value,
+    uid: Arc<str>,
+) -> impl Future<Output = Written> + Send + 'static {
+    let (namespace, name) = (pod.namespace().to_string(), pod.name().to_string());
+    async move {
+        let options = DeleteOptions {
+            grace_period_seconds: Some(0),
+            preconditions: Preconditions { uid: Some(uid.to_string()), ..Preconditions::default() },
+            ..DeleteOptions::default()
+        };
+        let result = match client.delete(kind, &namespace, &name, options).await {
+            // Another Pod has the name.
+            Err(status) if status.is_conflict() => Ok(()),
+            result => result,
+        };
+        Written { uid, result }
+    }
+}
