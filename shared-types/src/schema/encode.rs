@@ -1,6 +1,7 @@
 //! Writing objects in Kubernetes' field order.
 
 use super::{Field, MAX_FIELDS, Struct, Type};
+use crate::patch::apply::{compare_elements, is_item};
 use serde_json::{Map, Value};
 use std::io::Write;
 
@@ -49,7 +50,7 @@ fn structure(ty: &Struct, object: Option<&Map<String, Value>>, out: &mut Vec<u8>
 }
 
 /// Whether Go's `omitempty` (for structs `omitzero`) leaves the value out.
-pub(super) fn is_empty(value: &Value, ty: &Type) -> bool {
+pub(crate) fn is_empty(value: &Value, ty: &Type) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(b) => !b,
@@ -122,13 +123,23 @@ fn any(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
+        // The items of a list in a set of fields stand in the order of their keys, in which 80 comes before 443.
+        Value::Object(entries) if entries.keys().next_back().is_some_and(|key| is_item(key)) => {
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_by(|(a, _), (b, _)| compare_elements(a, b));
+            map(entries, out, any);
+        }
         Value::Object(entries) => map(entries, out, any),
     }
 }
 
-fn map(entries: &Map<String, Value>, out: &mut Vec<u8>, each: impl Fn(&Value, &mut Vec<u8>)) {
+fn map<'v>(
+    entries: impl IntoIterator<Item = (&'v String, &'v Value)>,
+    out: &mut Vec<u8>,
+    each: impl Fn(&Value, &mut Vec<u8>),
+) {
     out.push(b'{');
-    for (i, (key, item)) in entries.iter().enumerate() {
+    for (i, (key, item)) in entries.into_iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }

@@ -14,6 +14,7 @@ mod tests;
 mod timestamp;
 
 pub use decode::{Decoded, decode, decode_value};
+pub(crate) use encode::is_empty;
 pub use encode::{encode, encode_into};
 pub use syntax::json_syntax_error;
 

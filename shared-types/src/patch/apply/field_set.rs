@@ -198,10 +198,15 @@ fn canonical(fields: &Value) -> Result<Object, String> {
     Ok(node)
 }
 
+/// Whether a path element is an item of a list.
+pub(crate) fn is_item(element: &str) -> bool {
+    element.starts_with("k:{") || element.starts_with("v:")
+}
+
 /// The order of path elements: names as text, keys and values as what they stand for.
-fn compare_elements(a: &str, b: &str) -> Ordering {
+pub(crate) fn compare_elements(a: &str, b: &str) -> Ordering {
     let parsed = |element: &str| -> Option<Value> { serde_json::from_str(element.get(2..)?).ok() };
-    if a.starts_with("f:") {
+    if !(is_item(a) && is_item(b)) {
         return a.cmp(b);
     }
     match (parsed(a), parsed(b)) {

@@ -1,7 +1,7 @@
 //! How a value is divided into fields that can have different managers.
 
 use crate::fields::Object;
-use crate::schema::{Field, ListType, Merge, Struct, Type};
+use crate::schema::{Field, ListType, Merge, Struct, Type, is_empty};
 use serde_json::Value;
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -107,25 +107,12 @@ impl Items {
 /// The field as Kubernetes' encoder sees it: `None` where it would be left out, and its zero value where it is written
 /// even when empty.
 pub(super) fn written<'v>(field: &'static Field, value: Option<&'v Value>) -> Option<&'v Value> {
-    match value {
-        Some(value) if !value.is_null() => {
-            let left_out = field.omitempty && !field.pointer && is_zero(value) && !matches!(field.ty, Type::Struct(_));
-            (!left_out).then_some(value)
-        }
-        _ if field.omitempty => None,
-        _ if field.pointer => Some(&Value::Null),
-        _ => Some(zero(&field.ty)),
-    }
-}
-
-fn is_zero(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
+    match value.filter(|value| !value.is_null()) {
+        Some(value) if field.omitempty && !field.pointer && is_empty(value, &field.ty) => None,
+        Some(value) => Some(value),
+        None if field.omitempty => None,
+        None if field.pointer => Some(&Value::Null),
+        None => Some(zero(&field.ty)),
     }
 }
 

@@ -329,3 +329,14 @@ fn times_alone_are_no_change() {
     keep_times_if_unchanged(&old, &mut changed);
     assert_eq!(changed, expected);
 }
+
+#[test]
+fn items_stand_in_the_order_of_their_keys() {
+    let ty = schema::of_kind("v1", "Service").unwrap();
+    let mut service = json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 443}, {"port": 80}]}});
+    let reset = FieldSet::default();
+    update_managed_fields(ty, None, &mut service, &write("me", "v1", &reset));
+    let text = String::from_utf8(schema::encode(ty, &service)).unwrap();
+    let place = |port: &str| text.find(&format!(r#""k:{{\"port\":{port},\"protocol\":\"TCP\"}}""#)).unwrap();
+    assert!(text.find(r#""f:ports":{".":"#).is_some() && place("80") < place("443"));
+}
