@@ -144,10 +144,11 @@ pub async fn renew(client: &Client, index: u8) -> Result<(), Status> {
     let kind = kinds::named("Lease");
     let name = name(index);
     let now = format_micro_time(client.environment().now());
-    let renewal = now.clone();
-    let result =
-        client.modify(kind, Part::Main, LEASES, &name, move |lease| lease.set("spec.renewTime", renewal.clone()));
-    match result.await {
+    match client.get(kind, LEASES, &name).await {
+        Ok(_) => {
+            let renew = |lease: &mut Value| lease.set("spec.renewTime", now.clone());
+            client.modify(kind, Part::Main, LEASES, &name, renew).await.map(drop)
+        }
         Err(status) if status.is_not_found() => {
             let node = client.get(kinds::named("Node"), "", &name).await?;
             let lease = json!({
@@ -162,6 +163,6 @@ pub async fn renew(client: &Client, index: u8) -> Result<(), Status> {
             });
             client.create(kind, lease).await.map(drop)
         }
-        result => result.map(drop),
+        Err(status) => Err(status),
     }
 }
