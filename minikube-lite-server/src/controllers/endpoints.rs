@@ -1,11 +1,11 @@
 //! The deprecated Endpoints object of each Service with a selector: all addresses in one object.
 
 use super::endpointslice::{
-    LAST_CHANGE_TRIGGER_TIME, TriggerTimes, follow_services, is_headless, is_namespace_terminating, published_hostname,
-    selected_pods, target_port,
+    LAST_CHANGE_TRIGGER_TIME, TriggerTimes, follow_services, is_headless, published_hostname, selected_pods,
+    target_port,
 };
 use super::runtime::{Change, Full, Informers, Key, Meta, PodView, Queue, work};
-use super::{Context, Tasks};
+use super::{Context, Tasks, is_namespace_terminating};
 use crate::client::{Client, DeleteOptions, Part};
 use serde_json::{Value, json};
 use shared_types::fields::{Fields, Object};

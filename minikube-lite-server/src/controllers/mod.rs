@@ -6,13 +6,16 @@
 mod deployment;
 mod endpoints;
 mod endpointslice;
+mod namespace;
 mod ownership;
 mod replicaset;
 pub mod runtime;
 mod scheduler;
+mod serviceaccount;
 
 use crate::client::Client;
 use runtime::{EventSink, Informers};
+use shared_types::status::Status;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +71,8 @@ pub fn start(client: &impl Fn(&'static str) -> Client, authority: &str, stop: &C
     endpointslice::start(&context, &mut tasks);
     endpoints::start(&context, &mut tasks);
     scheduler::start(&context, &mut tasks);
+    namespace::start(&context, &mut tasks);
+    serviceaccount::start(&context, &mut tasks);
     // Last, when every handler is registered.
     for run in context.informers.runs(&context.client) {
         let stop = context.stop.clone();
@@ -76,4 +81,9 @@ pub fn start(client: &impl Fn(&'static str) -> Client, authority: &str, stop: &C
         }));
     }
     tasks
+}
+
+/// Whether a write was refused because its namespace is being deleted.
+fn is_namespace_terminating(status: &Status) -> bool {
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "NamespaceTerminating")
 }

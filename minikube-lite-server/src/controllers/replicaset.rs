@@ -5,7 +5,7 @@ mod status;
 
 use super::ownership::{Claim, Claimed, claim};
 use super::runtime::{Change, Expectations, Full, Informers, Key, PodView, Queue, Recorder, owner_reference, work};
-use super::{Context, Tasks};
+use super::{Context, Tasks, is_namespace_terminating};
 use crate::client::{Client, DeleteOptions, Part};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
@@ -191,7 +191,7 @@ impl Controller {
                         self.recorder.normal(&set.meta, "SuccessfulCreate", message);
                     }
                     // Its namespace is going: there is nothing left to do.
-                    Err(status) if is_terminating_namespace(&status) => {}
+                    Err(status) if is_namespace_terminating(&status) => {}
                     Err(status) => {
                         self.recorder.warning(&set.meta, "FailedCreate", format!("Error creating: {status}"));
                         failure = Some(status);
@@ -243,10 +243,6 @@ impl Controller {
             None => Ok(()),
         }
     }
-}
-
-fn is_terminating_namespace(status: &Status) -> bool {
-    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn selector(set: &Value) -> Option<LabelSelector> {

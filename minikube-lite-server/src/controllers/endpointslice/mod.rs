@@ -10,6 +10,7 @@ pub(crate) use trigger::{LAST_CHANGE_TRIGGER_TIME, TriggerTimes};
 pub use view::SliceView;
 pub(crate) use view::{Content, Endpoint, MANAGED_BY, Port, SERVICE_NAME, Target};
 
+use super::is_namespace_terminating;
 use super::runtime::{Change, Expectations, Full, Informers, Key, PodView, Queue, owner_reference, work};
 use super::{Context, Tasks};
 use crate::client::{Client, DeleteOptions, Part};
@@ -257,10 +258,6 @@ impl Writer<'_> {
             slice.set("metadata.annotations", annotations);
         }
     }
-}
-
-pub(super) fn is_namespace_terminating(status: &Status) -> bool {
-    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 impl Controller {

@@ -15,7 +15,7 @@ mod queue;
 pub use events::{About, EventSink, Recorder};
 pub use expectations::Expectations;
 pub use informer::{Change, Informer};
-pub use informers::Informers;
+pub use informers::{Informers, stored_kinds};
 pub use meta::{Cached, Full, Interner, Key, Meta, Owner, owner_reference};
 pub use pod::{ContainerPort, Phase, PodView, Resources};
 pub use queue::{Queue, work};
