@@ -26,7 +26,7 @@ const SERIES_INTERVAL: i64 = 360;
 
 /// The object that an Event is about.
 #[derive(Clone, Debug)]
-pub struct About(Value);
+pub struct About(pub(crate) Value);
 
 impl From<&Value> for About {
     /// A reference to a whole object, which has its `apiVersion` and `kind`.

@@ -1,5 +1,6 @@
 //! What informers keep of an object.
 
+use crate::events::About;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared_types::fields::{Fields, Object};
@@ -195,6 +196,22 @@ pub fn owner_reference(owner: &Meta) -> Value {
         "controller": true,
         "blockOwnerDeletion": true,
     })
+}
+
+impl From<&Meta> for About {
+    fn from(meta: &Meta) -> About {
+        let mut about = json!({
+            "apiVersion": meta.kind.api_version(),
+            "kind": meta.kind.kind,
+            "name": &*meta.name,
+            "uid": &*meta.uid,
+            "resourceVersion": meta.resource_version.to_string(),
+        });
+        if !meta.namespace.is_empty() {
+            about.set("namespace", &*meta.namespace);
+        }
+        About(about)
+    }
 }
 
 #[cfg(test)]

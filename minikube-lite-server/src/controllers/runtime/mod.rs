@@ -4,7 +4,6 @@
 //! [`work`] takes the keys out and calls the controller's `reconcile` for each. Reconciling looks at the present state
 //! only, so that it can be killed anywhere and run again.
 
-mod events;
 mod expectations;
 mod informer;
 mod informers;
@@ -12,7 +11,7 @@ mod meta;
 mod pod;
 mod queue;
 
-pub use events::{About, EventSink, Recorder};
+pub use crate::events::{About, EventSink, Recorder};
 pub use expectations::Expectations;
 pub use informer::{Change, Informer};
 pub use informers::{Informers, stored_kinds};
