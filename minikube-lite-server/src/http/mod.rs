@@ -6,6 +6,7 @@ mod body;
 mod discovery;
 mod health;
 mod negotiate;
+mod openapi;
 mod options;
 mod patch;
 mod pretty;
@@ -106,6 +107,9 @@ async fn other(app: &Arc<App>, request: Request, query: &Query) -> Result<Respon
     let path = request.uri().path();
     let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
     if let Some(response) = health::answer(path, query, app.stop.is_cancelled()) {
+        return Ok(response);
+    }
+    if let Some(response) = openapi::answer(path, query, request.headers()) {
         return Ok(response);
     }
     let pretty = query.has("pretty").then(|| query.get("pretty"));
