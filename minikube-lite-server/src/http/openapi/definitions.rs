@@ -76,7 +76,7 @@ pub fn load() -> Definitions {
 }
 
 /// The definitions that `roots` refer to, directly or not, and they themselves.
-pub fn reachable<'a>(all: &'a Definitions, roots: impl IntoIterator<Item = String>) -> BTreeMap<&'a str, &'a Value> {
+pub fn reachable(all: &Definitions, roots: impl IntoIterator<Item = String>) -> BTreeMap<&str, &Value> {
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(map) => {
