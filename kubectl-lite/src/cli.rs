@@ -145,6 +145,8 @@ async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError>
     let cx = Context::new(streams, globals);
     match chosen.and_then(|entry| entry.action) {
         Some(action) => (action.run)(matches, &cx).await,
+        // A command that only holds others tells which.
+        None if chosen.is_some() => Err(CommandError::Raw(help(&mut root, &args))),
         None => Ok(write!(streams.out(), "{}", help(&mut root, &args))?),
     }
 }
@@ -196,5 +198,25 @@ fn command(entry: &'static Entry) -> clap::Command {
     match entry.action {
         Some(action) => command.defer(action.arguments),
         None => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_commands_can_be_built() {
+        fn build(entries: &'static [Entry], path: &mut Vec<&'static str>) {
+            for entry in entries {
+                path.push(entry.name);
+                let args = std::iter::once("kubectl").chain(path.iter().copied()).chain(["--help"]);
+                let error = tree().try_get_matches_from(args).unwrap_err();
+                assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp, "{path:?}");
+                build(entry.children, path);
+                path.pop();
+            }
+        }
+        build(cmd::COMMANDS, &mut Vec::new());
     }
 }

@@ -19,7 +19,7 @@ pub enum DryRun {
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct DryRunFlag {
     /// none, client (send nothing) or server (keep nothing)
-    #[arg(long = "dry-run", num_args = 0..=1, require_equals = true, default_value = "none", default_missing_value = "unchanged")]
+    #[arg(id = "dry-run", long = "dry-run", num_args = 0..=1, require_equals = true, default_value = "none", default_missing_value = "unchanged")]
     value: String,
 }
 
@@ -72,7 +72,7 @@ impl DryRun {
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct ValidateFlag {
     /// What to do about unknown or duplicate fields: strict (fail), warn or ignore
-    #[arg(long = "validate", num_args = 0..=1, require_equals = true, default_value = "strict", default_missing_value = "strict")]
+    #[arg(id = "validate", long = "validate", num_args = 0..=1, require_equals = true, default_value = "strict", default_missing_value = "strict")]
     value: String,
 }
 

@@ -179,7 +179,7 @@ impl Get {
             let result = match target {
                 Err(error) => Err(error),
                 Ok(Target::Named(info) | Target::Object(info)) => {
-                    cx.client()?.json(self.object_request(&info)).await.map(|object| items.push(object))
+                    info.read(cx, self.object_request(&info)).await.and_then(|a| a.json()).map(|object| items.push(object))
                 }
                 Ok(Target::Collection { resource, namespace }) => {
                     builder

@@ -322,7 +322,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             return info.fetch(self.cx).await;
         }
         let path = format!("{}/{}", info.path(), self.subresource);
-        let object = self.cx.client()?.json(Request::get(path)).await?;
+        let object = info.read(self.cx, Request::get(path)).await?.json()?;
         info.refresh(object);
         Ok(())
     }

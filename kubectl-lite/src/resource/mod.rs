@@ -9,7 +9,7 @@ pub use arguments::{Arguments, MISSING};
 pub use builder::{Builder, Target, set_list_item_kind};
 pub use files::{Document, Filenames, go_words, read_url};
 
-use crate::client::{Request, Resource};
+use crate::client::{Answer, Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use serde_json::Value;
@@ -36,12 +36,26 @@ impl Info {
     }
     /// Reads the object from the server.
     pub async fn fetch(&mut self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let object = self.read(cx, Request::get(self.path())).await?.json()?;
+        self.refresh(object);
+        Ok(())
+    }
+    /// Sends a request that reads the object. Where there is none because its namespace does not exist, that is what the
+    /// error says.
+    pub async fn read(&self, cx: &Context<'_>, request: Request) -> Result<Answer, CommandError> {
         if self.name.is_empty() {
             return Err(CommandError::message("resource name may not be empty"));
         }
-        let object = cx.client()?.json(Request::get(self.path())).await?;
-        self.refresh(object);
-        Ok(())
+        let client = cx.client()?;
+        match client.send(request).await {
+            Err(error) if error.is_not_found() && !matches!(self.namespace.as_str(), "" | "default") => {
+                match client.send(Request::get(format!("/api/v1/namespaces/{}", self.namespace))).await {
+                    Err(missing) if missing.is_not_found() => Err(missing),
+                    _ => Err(error),
+                }
+            }
+            answer => answer,
+        }
     }
     /// Takes over what the server answered.
     pub fn refresh(&mut self, object: Value) {

@@ -30,30 +30,33 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
     let mut errors = Vec::new();
     let mut namespaced = !get.all_namespaces;
     for target in targets {
-        let (request, resource, collection) = match target {
+        let (request, resource, named) = match target {
             Err(error) => {
                 errors.push(error);
                 continue;
             }
-            Ok(Target::Named(info) | Target::Object(info)) => (get.object_request(&info), info.resource, false),
+            Ok(Target::Named(info) | Target::Object(info)) => {
+                (get.object_request(&info), info.resource.clone(), Some(info))
+            }
             Ok(Target::Collection { resource, namespace }) => {
-                (builder.list_request(&resource, &namespace), resource, true)
+                (builder.list_request(&resource, &namespace), resource, None)
             }
         };
         namespaced &= resource.namespaced;
         let request = get.as_table(request, &options);
         let mut part = Part { resource: resource.clone(), columns: Vec::new(), rows: Vec::new() };
-        let result = if collection {
-            builder
-                .pages(request, &resource, |body| {
-                    let table = read(&body)?;
-                    let token = table.metadata.r#continue.clone();
-                    part.add(table);
-                    Ok(token)
-                })
-                .await
-        } else {
-            cx.client()?.send(request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table))
+        let result = match named {
+            Some(info) => info.read(cx, request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table)),
+            None => {
+                builder
+                    .pages(request, &resource, |body| {
+                        let table = read(&body)?;
+                        let token = table.metadata.r#continue.clone();
+                        part.add(table);
+                        Ok(token)
+                    })
+                    .await
+            }
         };
         match result {
             Ok(()) => parts.push(part),

@@ -47,19 +47,21 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
     let asked = |request: Request| if get.is_human() { get.as_table(request, &options) } else { request };
     let count = targets.len();
     for target in targets {
-        let (request, again, resource) = match target {
+        let (request, again, resource, info) = match target {
             Target::Named(info) | Target::Object(info) => {
                 let field = format!("metadata.name={}", info.name);
                 let again = Request::get(info.resource.collection(&info.namespace)).query("fieldSelector", field);
-                (get.object_request(&info), again, info.resource)
+                (get.object_request(&info), again, info.resource.clone(), Some(info))
             }
             Target::Collection { resource, namespace } => {
                 let list = builder.list_request(&resource, &namespace);
-                (list.clone(), list, resource)
+                (list.clone(), list, resource, None)
             }
         };
-        let answer =
-            cx.client()?.json(asked(request)).await.map_err(|e| if named { e } else { builder.explain(&resource, e) });
+        let answer = match info {
+            Some(info) => info.read(cx, asked(request)).await.and_then(|answer| answer.json()),
+            None => cx.client()?.json(asked(request)).await.map_err(|error| builder.explain(&resource, error)),
+        };
         match answer {
             Ok(answer) => first.push(answer),
             Err(error) if get.ignores(&error) => return Ok(()),
