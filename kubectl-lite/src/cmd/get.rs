@@ -178,9 +178,11 @@ impl Get {
         for target in targets {
             let result = match target {
                 Err(error) => Err(error),
-                Ok(Target::Named(info) | Target::Object(info)) => {
-                    info.read(cx, self.object_request(&info)).await.and_then(|a| a.json()).map(|object| items.push(object))
-                }
+                Ok(Target::Named(info) | Target::Object(info)) => info
+                    .read(cx, self.object_request(&info))
+                    .await
+                    .and_then(|a| a.json())
+                    .map(|object| items.push(object)),
                 Ok(Target::Collection { resource, namespace }) => {
                     builder
                         .pages(builder.list_request(&resource, &namespace), &resource, |body| {

@@ -46,7 +46,9 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         let request = get.as_table(request, &options);
         let mut part = Part { resource: resource.clone(), columns: Vec::new(), rows: Vec::new() };
         let result = match named {
-            Some(info) => info.read(cx, request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table)),
+            Some(info) => {
+                info.read(cx, request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table))
+            }
             None => {
                 builder
                     .pages(request, &resource, |body| {
