@@ -73,19 +73,28 @@ impl Patch {
     /// # Errors
     /// What the patch does not fit.
     pub fn apply(&self, ty: &'static Struct, current: &Value) -> Result<Value, Status> {
+        Ok(self.apply_and_show(ty, current)?.0)
+    }
+
+    /// The patched object, and what messages show of the patch when the object turns out not to be valid: what it made
+    /// of the object, or what a strategic merge patch leaves of itself.
+    fn apply_and_show(&self, ty: &'static Struct, current: &Value) -> Result<(Value, String), Status> {
         let mut object = current.clone();
         match self {
             Patch::Json(patch) => patch.apply(&mut object).map_err(|_| unprocessable())?,
             Patch::Merge(patch) => merge::apply(&mut object, patch),
             Patch::Strategic(patch) => {
-                strategic::apply(ty, &mut object, &mut patch.clone()).map_err(|problem| match problem {
+                let mut patch = patch.clone();
+                strategic::apply(ty, &mut object, &mut patch).map_err(|problem| match problem {
                     strategic::Error::BadFormat(why) => Status::bad_request(why),
                     strategic::Error::Unprocessable(_) => unprocessable(),
                     strategic::Error::Other(why) => Status::failure(500, "", why),
                 })?;
+                return Ok((object, go_format(&patch)));
             }
         }
-        Ok(object)
+        let shown = object.to_string();
+        Ok((object, shown))
     }
 
     /// The patched object as `kind`.
@@ -100,23 +109,27 @@ impl Patch {
         validation: FieldValidation,
         warnings: &mut Vec<String>,
     ) -> Result<Value, Status> {
-        let patched = self.apply(ty, current)?;
-        let invalid = |why: String| {
-            let shown = match self {
-                Patch::Strategic(patch) => go_format(patch),
-                _ => String::from_utf8_lossy(&schema::encode(ty, &patched)).into_owned(),
-            };
-            Status::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), shown, why)])
-        };
+        let (patched, shown) = self.apply_and_show(ty, current)?;
+        let invalid =
+            |why: String| Status::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), shown.as_str(), why)]);
         let (api_version, sent_kind) = (patched.text("apiVersion"), patched.text("kind"));
         if api_version != kind.api_version() || sent_kind != kind.kind {
             return Err(invalid(body::wrong_kind(kind, api_version, sent_kind)));
         }
-        let decoded = schema::decode_value(ty, patched.clone()).map_err(invalid)?;
-        let mut found = Vec::new();
-        validation.judge(kind, decoded.strict_errors, &mut found)?;
-        *warnings = found;
-        Ok(decoded.object)
+        if let Patch::Strategic(_) = self {
+            strategic::check_types(ty, &patched).map_err(invalid)?;
+        }
+        let decoded = schema::decode_value(ty, patched).map_err(invalid)?;
+        match validation {
+            FieldValidation::Strict if !decoded.strict_errors.is_empty() => {
+                Err(invalid(format!("strict decoding error: {}", decoded.strict_errors.join(", "))))
+            }
+            FieldValidation::Warn => {
+                *warnings = decoded.strict_errors;
+                Ok(decoded.object)
+            }
+            _ => Ok(decoded.object),
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::{Part, Registry, WriteOptions};
 use serde_json::Value;
+use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
 use shared_types::patch::apply::{self, FieldSet, Write};
-use shared_types::schema;
+use shared_types::schema::{self, Struct};
 use shared_types::status::Status;
 use shared_types::time::format_time;
 use std::sync::LazyLock;
@@ -35,6 +36,20 @@ impl Part {
     }
 }
 
+/// Records a write to the scale. A `Scale` does not tell no replicas from none given, and so nobody manages them.
+fn track_scale(ty: &'static Struct, old: Option<&Value>, new: &mut Value, write: &Write) {
+    let none = |object: &Value| object.int("spec.replicas") == Some(0);
+    let mut old = old.cloned();
+    if let Some(old) = old.as_mut().filter(|old| none(old)) {
+        old.remove("spec.replicas");
+    }
+    let replicas = none(new).then(|| new.remove("spec.replicas")).flatten();
+    apply::update_managed_fields(ty, old.as_ref(), new, write);
+    if let Some(replicas) = replicas {
+        new.set("spec.replicas", replicas);
+    }
+}
+
 impl Registry {
     /// Records a write other than apply in the object's `metadata.managedFields`.
     pub(super) fn track_managed_fields(
@@ -54,6 +69,9 @@ impl Registry {
             reset: reset(kind, part),
             time: &format_time(self.environment.now()),
         };
+        if part == Part::Other("scale") {
+            return track_scale(ty, old, new, &write);
+        }
         apply::update_managed_fields(ty, old, new, &write);
     }
 

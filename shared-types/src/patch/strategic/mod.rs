@@ -5,12 +5,14 @@
 //! `$setElementOrder/FIELD` and `$deleteFromPrimitiveList/FIELD`.
 
 mod apply;
+mod convert;
 mod diff;
 
 #[cfg(test)]
 mod tests;
 
 pub use apply::apply;
+pub use convert::check_types;
 pub use diff::{three_way_diff, two_way_diff};
 
 use super::go_format;
