@@ -288,6 +288,18 @@ fn merge_keys(term: &mut Value, labels: &Object) {
     }
 }
 
+/// A Pod's `schedulingGates`.
+pub fn validate_scheduling_gates(gates: &[Value], path: &Path, errors: &mut ErrorList) {
+    let mut seen = HashSet::new();
+    for (i, gate) in gates.iter().enumerate() {
+        let (name, path) = (gate.text("name"), path.index(i));
+        check::report(names::is_qualified_name(name), name, &path, errors);
+        if !seen.insert(name) {
+            errors.push(FieldError::duplicate(&path, name));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,17 +337,5 @@ mod tests {
                  \"NoExecute\"",
             ]
         );
-    }
-}
-
-/// A Pod's `schedulingGates`.
-pub fn validate_scheduling_gates(gates: &[Value], path: &Path, errors: &mut ErrorList) {
-    let mut seen = HashSet::new();
-    for (i, gate) in gates.iter().enumerate() {
-        let (name, path) = (gate.text("name"), path.index(i));
-        check::report(names::is_qualified_name(name), name, &path, errors);
-        if !seen.insert(name) {
-            errors.push(FieldError::duplicate(&path, name));
-        }
     }
 }

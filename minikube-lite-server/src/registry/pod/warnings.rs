@@ -16,7 +16,7 @@ const OLD_VOLUMES: [(&str, &str); 9] = [
     ("gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"),
     ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
     ("flocker", "deprecated in v1.22, non-functional in v1.25+"),
-    ("storageOS", "deprecated in v1.22, non-functional in v1.25+"),
+    ("storageos", "deprecated in v1.22, non-functional in v1.25+"),
     ("quobyte", "deprecated in v1.22, non-functional in v1.25+"),
     ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
     ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
@@ -73,7 +73,8 @@ pub fn for_pod(pod: &Value, path: &Path) -> Vec<String> {
     let volumes = spec_path.child("volumes");
     for (i, volume) in spec.list("volumes").iter().enumerate() {
         for (kind, what) in OLD_VOLUMES.iter().filter(|(kind, _)| volume.has(kind)) {
-            warnings.push(format!("{}: {what}", volumes.index(i).child(kind)));
+            let shown = if *kind == "storageos" { "storageOS" } else { kind };
+            warnings.push(format!("{}: {what}", volumes.index(i).child(shown)));
         }
     }
     warn_duplicates(spec.list("hostAliases"), "ip", &spec_path.child("hostAliases"), &mut warnings);
