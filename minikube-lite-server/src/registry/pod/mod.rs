@@ -30,16 +30,25 @@ impl Strategy for Pod {
     }
 
     fn admit(&self, registry: &Registry, pod: &mut Value) -> Result<(), Status> {
-        let forbidden = |pod: &Value, why: &str| Status::forbidden("pods", "", pod.name(), why);
+        // The name is yet to be made where there is only a generateName.
+        let forbidden = |pod: &Value, why: &str| {
+            let name = [pod.name(), pod.text("metadata.generateName")].into_iter().find(|name| !name.is_empty());
+            Status::forbidden("pods", "", name.unwrap_or("Unknown"), why)
+        };
         admission::default_service_account(pod);
         let (namespace, name) = (pod.namespace().to_string(), pod.text("spec.serviceAccountName").to_string());
         if !name.is_empty() {
-            let account = registry.get(kinds::named("ServiceAccount"), &namespace, &name).map_err(|_| {
-                let why =
-                    format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
-                forbidden(pod, &why)
-            })?;
-            admission::apply_service_account(pod, &account.object()?, &registry.environment().name_suffix(5));
+            let account = match registry.get(kinds::named("ServiceAccount"), &namespace, &name) {
+                Ok(entry) => entry.object()?,
+                // Every namespace has it, a new one in a moment.
+                Err(_) if name == "default" => json!({}),
+                Err(_) => {
+                    let missing = format!("serviceaccount {name:?} not found");
+                    let why = format!("error looking up service account {namespace}/{name}: {missing}");
+                    return Err(forbidden(pod, &why));
+                }
+            };
+            admission::apply_service_account(pod, &account, &registry.environment().name_suffix(5));
         }
         admission::default_tolerations(pod);
         let class = pod.text("spec.priorityClassName");
