@@ -43,6 +43,7 @@ pub fn load() -> Definitions {
     let enums = enumerations();
     for (name, definition) in &mut words {
         shorten_references(definition);
+        relax_metadata(definition);
         if let Some(ty) = schema::named(&struct_name(name)) {
             if ty.atomic {
                 definition["x-kubernetes-map-type"] = "atomic".into();
@@ -120,6 +121,17 @@ fn struct_name(definition: &str) -> String {
     let mut parts = definition.rsplit('.');
     let (name, version, package) = (parts.next(), parts.next(), parts.next());
     format!("{}/{}.{}", package.unwrap_or(""), version.unwrap_or(""), name.unwrap_or(""))
+}
+
+/// k8s-openapi has every object's metadata required, which the API does not.
+fn relax_metadata(definition: &mut Value) {
+    let Value::Object(map) = definition else { return };
+    if let Some(Value::Array(required)) = map.get_mut("required") {
+        required.retain(|field| field != "metadata");
+        if required.is_empty() {
+            map.remove("required");
+        }
+    }
 }
 
 fn shorten_references(value: &mut Value) {
