@@ -5,6 +5,7 @@ pub mod apply;
 pub mod config;
 pub mod create;
 pub mod delete;
+pub mod expose;
 pub mod flags;
 pub mod get;
 pub mod kustomize;
@@ -12,6 +13,7 @@ pub mod label;
 pub mod patch;
 pub mod plugin;
 pub mod run;
+pub mod scale;
 pub mod version;
 pub mod wait;
 
@@ -105,6 +107,13 @@ impl Entry {
 
 /// All commands.
 pub static COMMANDS: &[Entry] = &[
+    command::<create::files::Create>("create", "Create a resource from a file or from standard input")
+        .section(Section::Beginner)
+        .children(create::COMMANDS),
+    command::<expose::Expose>("expose", "Make a Service for a Deployment, ReplicaSet, Pod or Service")
+        .section(Section::Beginner),
+    command::<scale::Scale>("scale", "Set how many replicas there are").section(Section::Deploy),
+    command::<scale::Autoscale>("autoscale", "Let the number of replicas follow the load").section(Section::Deploy),
     command::<run::Run>("run", "Run an image in a new Pod").section(Section::Beginner),
     command::<get::Get>("get", "Show one or many resources").section(Section::Intermediate),
     command::<delete::Delete>("delete", "Delete resources by file, name or selector").section(Section::Intermediate),

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::selector::LabelSelector;
 use std::rc::Rc;
 
 /// Says what a command works on, and finds it.
@@ -220,6 +221,13 @@ impl<'c, 'a> Builder<'c, 'a> {
                 Ok(document) => self.flatten(document, &mut targets).await?,
                 Err(error) => targets.push(Err(error)),
             }
+        }
+        if let Some(selector) = &self.label_selector {
+            let selector = LabelSelector::parse(selector).map_err(CommandError::message)?;
+            targets.retain(|target| match target {
+                Ok(Target::Object(info)) => selector.matches(info.object.map("metadata.labels")),
+                _ => true,
+            });
         }
         Ok(targets)
     }

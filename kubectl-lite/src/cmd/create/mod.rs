@@ -1,5 +1,7 @@
 //! `kubectl create`: from files, and the generators, one file each.
 
+pub mod files;
+
 use super::Entry;
 
 /// The generators: `create namespace`, `create deployment`, ...
