@@ -1,6 +1,8 @@
 //! `kubectl apply`.
 
 mod client_side;
+pub mod last_applied;
+mod prune;
 mod server_side;
 
 use super::Command;
@@ -131,6 +133,7 @@ impl Run<'_, '_> {
             .label_selector(&self.apply.selector)
             .subresource(&self.apply.subresource)
             .validate(self.validation == "Strict");
+        let prunable = if self.apply.prune { self.prunable().await? } else { Vec::new() };
         let mut errors = Vec::new();
         let mut applied: Vec<Info> = Vec::new();
         for info in builder.infos(false).await? {
@@ -146,7 +149,11 @@ impl Run<'_, '_> {
             return Err(CommandError::message("no objects passed to apply"));
         }
         self.print_objects(&applied)?;
-        CommandError::all(errors)
+        CommandError::all(errors)?;
+        if self.apply.prune {
+            self.prune(&prunable, &applied).await?;
+        }
+        Ok(())
     }
 
     async fn one(&self, info: &mut Info) -> Result<(), CommandError> {

@@ -117,7 +117,10 @@ pub static COMMANDS: &[Entry] = &[
     command::<run::Run>("run", "Run an image in a new Pod").section(Section::Beginner),
     command::<get::Get>("get", "Show one or many resources").section(Section::Intermediate),
     command::<delete::Delete>("delete", "Delete resources by file, name or selector").section(Section::Intermediate),
-    command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced),
+    command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced).children(&[
+        command::<apply::last_applied::View>("view-last-applied", "Show what was applied last"),
+        command::<apply::last_applied::Set>("set-last-applied", "Say what counts as applied last"),
+    ]),
     command::<patch::Patch>("patch", "Change fields of a resource").section(Section::Advanced),
     command::<wait::Wait>("wait", "Wait until resources reach a condition").section(Section::Advanced),
     command::<label::Label>("label", "Change the labels of resources").section(Section::Settings),

@@ -113,15 +113,20 @@ impl Command for Run {
         let name = self.args[0].clone();
         let mut pod = self.pod(&name)?;
         self.override_with(&mut pod, &name)?;
-        if self.expose {
-            let service = self.service(&name, &pod)?;
-            self.create(cx, "services", &namespace, service, dry_run).await?;
-            if self.print.is_set() && self.print.format() == Some("yaml") {
-                // The two are printed by a printer each, and what parts them is printed between.
+        let operation = dry_run.done("created");
+        let order = if dry_run.is_client() { Order::Declared } else { Order::Sorted };
+        let mut printer = self.print.reporter(&operation, order)?;
+        let service = if self.expose { Some(self.service(&name, &pod)?) } else { None };
+        let pod = self.create(cx, "pods", &namespace, pod, dry_run).await?;
+        if let Some(service) = service {
+            let service = self.create(cx, "services", &namespace, service, dry_run).await?;
+            printer.print(&self.print.shown(service), &mut *cx.streams.out().writer())?;
+            if self.print.format() == Some("yaml") {
+                // In addition to what the printer itself puts between objects.
                 writeln!(cx.streams.out(), "---")?;
             }
         }
-        self.create(cx, "pods", &namespace, pod, dry_run).await
+        printer.print(&self.print.shown(pod), &mut *cx.streams.out().writer())
     }
 }
 
@@ -272,24 +277,17 @@ impl Run {
         namespace: &str,
         mut object: Value,
         dry_run: DryRun,
-    ) -> Result<(), CommandError> {
+    ) -> Result<Value, CommandError> {
         if self.save_config {
             let configuration = last_applied::declared_configuration(&object);
             object.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED.into(), configuration.into());
         }
-        let mut order = Order::Declared;
-        if !dry_run.is_client() {
-            let resource = cx.resource(plural).await?;
-            let request =
-                Request::post(resource.collection(namespace), &object).query("fieldManager", &self.field_manager);
-            object = cx.client()?.json(dry_run.mark(request)).await?;
-            order = Order::Sorted;
+        if dry_run.is_client() {
+            return Ok(object);
         }
-        if self.quiet && !self.print.is_set() {
-            return Ok(());
-        }
-        let mut printer = self.print.reporter(&dry_run.done("created"), order)?;
-        printer.print(&self.print.shown(object), &mut *cx.streams.out().writer())
+        let resource = cx.resource(plural).await?;
+        let request = Request::post(resource.collection(namespace), &object).query("fieldManager", &self.field_manager);
+        cx.client()?.json(dry_run.mark(request)).await
     }
 }
 

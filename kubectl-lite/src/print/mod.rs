@@ -71,9 +71,9 @@ impl PrintFlags {
     pub fn is_name(&self) -> bool {
         self.format() == Some("name")
     }
-    /// The object as it is shown: without `managedFields`, unless they are wanted.
+    /// The object as it is shown: as JSON and YAML without `managedFields`, unless they are wanted.
     pub fn shown(&self, mut object: Value) -> Value {
-        if !self.show_managed_fields {
+        if !self.show_managed_fields && matches!(self.format(), Some("json" | "yaml" | "kyaml")) {
             object.remove("metadata.managedFields");
         }
         object

@@ -16,6 +16,15 @@ pub fn configuration(object: &Value) -> String {
     to_json(&object) + "\n"
 }
 
+/// The configuration as `apply set-last-applied` keeps it: of annotations only those that the manifest has.
+pub fn configuration_as_is(object: &Value) -> String {
+    let mut object = object.clone();
+    if object.has("metadata.annotations") {
+        object.map_mut("metadata.annotations").remove(LAST_APPLIED);
+    }
+    to_json(&object) + "\n"
+}
+
 /// Puts the object's own configuration into its annotation.
 pub fn annotate(object: &mut Value) {
     let configuration = configuration(object);

@@ -67,8 +67,13 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         }
     }
     if let Some(field) = get.sort_field() {
+        let single = parts.len() == 1;
         for part in &mut parts {
-            part.sort(field)?;
+            match part.sort(field) {
+                // A single table that cannot be sorted counts as empty.
+                Err(_) if single => part.rows.clear(),
+                sorted => sorted?,
+            }
         }
     }
     let printed = print(get, cx, &options, &parts)?;
