@@ -101,8 +101,8 @@ impl Expose {
         let mut order = Order::Declared;
         if !dry_run.is_client() {
             let resource = cx.resource("services").await?;
-            let request =
-                Request::post(resource.collection(&info.namespace), &service).query("fieldManager", &self.field_manager);
+            let request = Request::post(resource.collection(&info.namespace), &service)
+                .query("fieldManager", &self.field_manager);
             service = cx.client()?.json(dry_run.mark(request)).await?;
             order = Order::Sorted;
         }
@@ -115,7 +115,8 @@ impl Expose {
         let object = &info.object;
         let name = if self.name.is_empty() { &info.name } else { &self.name };
         let selector = if self.selector.is_empty() { selector_of(info)? } else { parse_pairs(&self.selector)? };
-        let labels = if self.labels.is_empty() { object.at("metadata.labels").clone() } else { parse_pairs(&self.labels)? };
+        let labels =
+            if self.labels.is_empty() { object.at("metadata.labels").clone() } else { parse_pairs(&self.labels)? };
         let mut service = json!({
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
             "spec": {"ports": self.ports(info)?, "selector": selector}, "status": {"loadBalancer": {}},
@@ -166,7 +167,8 @@ impl Expose {
             let port: i64 = text
                 .parse()
                 .map_err(|_| CommandError::message(format!("strconv.Atoi: parsing {text:?}: invalid syntax")))?;
-            let mut protocols: Vec<&str> = known.iter().filter(|(p, _)| *p == port).map(|(_, protocol)| protocol.as_str()).collect();
+            let mut protocols: Vec<&str> =
+                known.iter().filter(|(p, _)| *p == port).map(|(_, protocol)| protocol.as_str()).collect();
             protocols.dedup();
             if !self.protocol.is_empty() || protocols.is_empty() {
                 protocols = vec![if self.protocol.is_empty() { "TCP" } else { &self.protocol }];
@@ -192,9 +194,7 @@ fn selector_of(info: &Info) -> Result<Value, CommandError> {
     let object = &info.object;
     let fail = |text: String| Err(CommandError::message(text));
     match info.resource.kind.as_str() {
-        "Pod" if object.map("metadata.labels").is_empty() => {
-            fail("the pod has no labels and cannot be exposed".into())
-        }
+        "Pod" if object.map("metadata.labels").is_empty() => fail("the pod has no labels and cannot be exposed".into()),
         "Pod" => Ok(object.at("metadata.labels").clone()),
         "Service" if object.map("spec.selector").is_empty() => fail("the service has no pod selector set".into()),
         "Service" | "ReplicationController" => Ok(object.at("spec.selector").clone()),

@@ -176,7 +176,9 @@ impl Command for Autoscale {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
         if self.max < 1 {
-            return Err(CommandError::message("--max=MAXPODS is required and must be at least 1, max: ".to_string() + &self.max.to_string()));
+            return Err(CommandError::message(
+                "--max=MAXPODS is required and must be at least 1, max: ".to_string() + &self.max.to_string(),
+            ));
         }
         if self.max < self.min {
             return Err(CommandError::message(format!(
@@ -210,9 +212,9 @@ impl Command for Autoscale {
 fn metric(name: &str, text: &str) -> Result<serde_json::Value, CommandError> {
     let target = match text.strip_suffix('%') {
         Some(percent) => {
-            let percent: i64 = percent
-                .parse()
-                .map_err(|_| CommandError::message(format!("failed to parse {text:?} as a percentage or a quantity")))?;
+            let percent: i64 = percent.parse().map_err(|_| {
+                CommandError::message(format!("failed to parse {text:?} as a percentage or a quantity"))
+            })?;
             json!({"type": "Utilization", "averageUtilization": percent})
         }
         None => json!({"type": "AverageValue", "averageValue": text}),
@@ -257,8 +259,8 @@ impl Autoscale {
         if !dry_run.is_client() {
             let resource = cx.resource("horizontalpodautoscalers.v2.autoscaling").await?;
             object.remove("status");
-            let request = Request::post(resource.collection(&info.namespace), &object)
-                .query("fieldManager", &self.field_manager);
+            let request =
+                Request::post(resource.collection(&info.namespace), &object).query("fieldManager", &self.field_manager);
             object = cx.client()?.json(dry_run.mark(request)).await?;
             order = Order::Declared;
         }

@@ -47,9 +47,16 @@ impl Command for View {
         for info in builder.all(true).await? {
             match info.object.annotation(LAST_APPLIED) {
                 None => {
-                    writeln!(cx.streams.err(), "no last-applied-configuration annotation found on resource: {}", info.name)?;
+                    writeln!(
+                        cx.streams.err(),
+                        "no last-applied-configuration annotation found on resource: {}",
+                        info.name
+                    )?;
                 }
-                Some(text) => shown.push(serde_json::from_str::<serde_json::Value>(text).map_err(|e| CommandError::message(e.to_string()))?),
+                Some(text) => shown.push(
+                    serde_json::from_str::<serde_json::Value>(text)
+                        .map_err(|e| CommandError::message(e.to_string()))?,
+                ),
             }
         }
         for object in shown {

@@ -55,7 +55,9 @@ impl Run<'_, '_> {
             match mapper.kind(client, &api_version, kind).await? {
                 Some(resource) => resources.push(resource),
                 None => {
-                    return Err(CommandError::message(format!("no matches for kind {kind:?} in version {api_version:?}")));
+                    return Err(CommandError::message(format!(
+                        "no matches for kind {kind:?} in version {api_version:?}"
+                    )));
                 }
             }
         }
@@ -81,7 +83,12 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    async fn prune_collection(&self, resource: &Rc<Resource>, namespace: &str, applied: &[Info]) -> Result<(), CommandError> {
+    async fn prune_collection(
+        &self,
+        resource: &Rc<Resource>,
+        namespace: &str,
+        applied: &[Info],
+    ) -> Result<(), CommandError> {
         let client = self.cx.client()?;
         let request = Request::get(resource.collection(namespace)).query("labelSelector", self.apply.selector.clone());
         let mut list = match client.json(request).await {
