@@ -8,8 +8,9 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::Value;
+use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
-use shared_types::schema;
+use shared_types::schema::{self, Envelope};
 use shared_types::status::Status;
 
 /// The largest body that is read, in bytes, as kube-apiserver's.
@@ -45,7 +46,7 @@ pub fn unsupported_media_type(accepted: &str) -> Status {
     Status::failure(415, "UnsupportedMediaType", message)
 }
 
-/// JSON text of a body in either format.
+/// JSON text of a body in any of the formats that are read.
 ///
 /// # Errors
 /// `UnsupportedMediaType`, or `BadRequest` for YAML that cannot be read.
@@ -53,8 +54,25 @@ pub fn as_json(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Status> {
     match media_type(headers) {
         "application/json" => Ok(body),
         "application/yaml" => yaml_to_json(&body).map(Bytes::from).map_err(Status::bad_request),
+        "application/vnd.kubernetes.protobuf" => protobuf_to_json(&body).map(Bytes::from).map_err(Status::bad_request),
         _ => Err(unsupported_media_type("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
     }
+}
+
+/// The JSON form of an object in Kubernetes' protobuf encoding.
+fn protobuf_to_json(body: &[u8]) -> Result<Vec<u8>, String> {
+    let envelope = Envelope::open(body)?;
+    let (api_version, kind) = (envelope.api_version, envelope.kind);
+    // Options have the version of what they go with, and are of the same type for all.
+    let ty = match kind {
+        "DeleteOptions" => schema::named("meta/v1.DeleteOptions"),
+        _ => schema::of_kind(api_version, kind),
+    };
+    let ty = ty.ok_or_else(|| format!("no kind {kind:?} is registered for version {api_version:?}"))?;
+    let mut object = schema::decode_protobuf(ty, envelope.raw)?;
+    object.set("apiVersion", api_version);
+    object.set("kind", kind);
+    serde_json::to_vec(&object).map_err(|problem| problem.to_string())
 }
 
 /// The JSON form of one YAML document, as sigs.k8s.io/yaml converts it.

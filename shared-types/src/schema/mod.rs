@@ -7,6 +7,7 @@
 mod decode;
 mod encode;
 mod parse;
+mod protobuf;
 mod scalar;
 mod syntax;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod timestamp;
 pub use decode::{Decoded, decode, decode_value};
 pub(crate) use encode::is_empty;
 pub use encode::{encode, encode_into};
+pub use protobuf::{Envelope, decode_protobuf};
 pub use syntax::json_syntax_error;
 
 /// A struct type of the API, such as `PodSpec`.
@@ -45,6 +47,9 @@ pub struct Field {
     pub omitempty: bool,
     /// How server-side apply and strategic merge patch treat the field.
     pub merge: Merge,
+    /// The field's number in the protobuf encoding, and within the message of that number where Go embeds the struct
+    /// that has the field; 0 stands for none.
+    pub number: [u32; 2],
 }
 
 /// The type of a value.

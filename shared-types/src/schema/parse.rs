@@ -15,6 +15,9 @@
 //! After the type: `map(keys)`, `set` or `atomic` is the list type (`key=VALUE` gives what an absent key stands for; on
 //! maps and structs `atomic` is the map type), `patch` or `patch(key)` the strategic merge patch, with `retainKeys` in
 //! it or alone. `atomic` after a struct's name holds wherever the struct is used.
+//!
+//! Fields are numbered from 1 for protobuf; `@20` at the end of a line gives another number, `@2.5` number 5 in the
+//! message that is number 2 (a struct that Go embeds), `@0` none.
 
 use super::{Field, ListType, MAX_FIELDS, Merge, Struct, Type};
 use std::collections::HashMap;
@@ -160,8 +163,8 @@ impl Builder {
         if is_kind {
             fields.extend(["kind", "apiVersion"].map(type_meta));
         }
-        for line in lines {
-            fields.push(self.field(package, line, depth)?);
+        for (index, line) in lines.into_iter().enumerate() {
+            fields.push(self.field(package, line, index as u32 + 1, depth)?);
         }
         if fields.len() > MAX_FIELDS {
             return Err(format!("{name} has too many fields"));
@@ -171,18 +174,27 @@ impl Builder {
         Ok(built)
     }
 
-    /// Reads a field's line.
-    fn field(&mut self, package: &str, line: &'static str, depth: usize) -> Result<Field, String> {
+    /// Reads a field's line, the `place`th of its type.
+    fn field(&mut self, package: &str, line: &'static str, place: u32, depth: usize) -> Result<Field, String> {
+        let not_understood = || format!("not understood: {line}");
+        let (line, number) = match line.split_once('@') {
+            None => (line, [place, 0]),
+            Some((line, number)) => {
+                let (outer, inner) = number.split_once('.').unwrap_or((number, "0"));
+                let parse = |text: &str| text.trim().parse().map_err(|_| not_understood());
+                (line, [parse(outer)?, parse(inner)?])
+            }
+        };
         let mut words = line.trim().splitn(2, ' ');
         let name = words.next().unwrap_or_default();
         let rest = words.next().unwrap_or_default().trim_start();
-        let (ty, marks) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (ty, marks) = rest.trim_end().split_once(' ').unwrap_or((rest.trim_end(), ""));
         let (name, omitempty) = name.strip_suffix('!').map_or((name, true), |name| (name, false));
         let (ty, pointer) = ty.strip_prefix('*').map_or((ty, false), |ty| (ty, true));
         let (ty, go_type) = self.ty(package, ty, depth)?;
-        let mut merge = merge(marks, &ty).ok_or_else(|| format!("not understood: {line}"))?;
+        let mut merge = merge(marks, &ty).ok_or_else(not_understood)?;
         merge.atomic |= matches!(&ty, Type::Struct(s) if s.atomic);
-        Ok(Field { name: name.to_owned(), ty, go_type, pointer, omitempty, merge })
+        Ok(Field { name: name.to_owned(), ty, go_type, pointer, omitempty, merge, number })
     }
 
     /// A type, and what Go calls it.
@@ -235,6 +247,7 @@ fn type_meta(name: &str) -> Field {
         pointer: false,
         omitempty: true,
         merge: Merge::default(),
+        number: [0, 0],
     }
 }
 

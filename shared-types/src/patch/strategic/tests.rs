@@ -5,7 +5,7 @@ use serde_json::json;
 use std::sync::LazyLock;
 
 fn field(name: &str, ty: Type, merge: Merge) -> Field {
-    Field { name: name.into(), go_type: String::new(), ty, pointer: true, omitempty: true, merge }
+    Field { name: name.into(), go_type: String::new(), ty, pointer: true, omitempty: true, merge, number: [0, 0] }
 }
 
 fn keyed(key: &str) -> Merge {
