@@ -136,7 +136,9 @@ fn value(ty: &'static Type, wire: Wire<'_>, depth: usize) -> Result<Value> {
         Type::Int32 => (wire.varint()? as i32).into(),
         Type::Int64 => (wire.varint()? as i64).into(),
         Type::Float64 => match wire {
-            Wire::Fixed64(bits) => serde_json::Number::from_f64(f64::from_bits(bits)).map_or(Value::Null, Value::Number),
+            Wire::Fixed64(bits) => {
+                serde_json::Number::from_f64(f64::from_bits(bits)).map_or(Value::Null, Value::Number)
+            }
             _ => return Err("a number of the wrong wire type".into()),
         },
         Type::Bytes => base64::engine::general_purpose::STANDARD.encode(wire.bytes()?).into(),
