@@ -29,7 +29,10 @@ pub enum Patch {
 /// # Errors
 /// `UnsupportedMediaType`, `BadRequest`.
 pub fn parse(media: &str, text: &[u8]) -> Result<Patch, Status> {
-    let undecodable = |why: String| Status::bad_request(format!("error decoding patch: {why}"));
+    let undecodable = |why: String| match media {
+        "application/strategic-merge-patch+json" => Status::bad_request(why),
+        _ => Status::bad_request(format!("error decoding patch: {why}")),
+    };
     let value = || -> Result<Value, Status> {
         serde_json::from_slice(text)
             .map_err(|problem| undecodable(schema::json_syntax_error(text).unwrap_or_else(|| problem.to_string())))

@@ -45,6 +45,7 @@ fn track_scale(ty: &'static Struct, old: Option<&Value>, new: &mut Value, write:
     }
     let replicas = none(new).then(|| new.remove("spec.replicas")).flatten();
     apply::update_managed_fields(ty, old.as_ref(), new, write);
+    apply::set_field_apart(new, &["f:spec", "f:replicas"]);
     if let Some(replicas) = replicas {
         new.set("spec.replicas", replicas);
     }

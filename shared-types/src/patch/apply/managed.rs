@@ -266,6 +266,26 @@ fn cap_update_managers(entries: &mut Vec<Entry>) {
     entries.extend(rest);
 }
 
+/// Gives the field at `path` (elements of `FieldsV1`) an entry of its own beside the entry of each manager that came by
+/// it with an update: what is left of managed fields that have been through another kind of object and back, as a write
+/// to the scale sends them.
+pub fn set_field_apart(object: &mut Value, path: &[&str]) {
+    let Some(mut entries) = read_entries(object.at("metadata.managedFields").clone(), true) else { return };
+    let field = path
+        .iter()
+        .rev()
+        .fold(Object::new(), |inner, element| Object::from_iter([(element.to_string(), Value::Object(inner))]));
+    let field = FieldSet::new(field);
+    let mut apart = Vec::new();
+    for entry in entries.iter_mut().filter(|e| e.operation == Operation::Update && e.fields.contains(path)) {
+        apart.push(Entry { fields: field.clone(), ..entry.clone() });
+        entry.fields.remove_all(&field);
+    }
+    entries.retain(|entry| !entry.fields.is_empty());
+    entries.extend(apart);
+    write_entries(object, entries);
+}
+
 /// Keeps the times of `old`'s managed fields in `new` where nothing else differs, so that a write that changes nothing
 /// is seen to change nothing.
 pub fn keep_times_if_unchanged(old: &Value, new: &mut Value) {

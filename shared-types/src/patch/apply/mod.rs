@@ -19,7 +19,7 @@ mod tests;
 pub use compare::{Comparison, compare, field_set};
 pub use field_set::FieldSet;
 pub(crate) use field_set::{compare_elements, is_item};
-pub use managed::{Write, keep_times_if_unchanged, update_managed_fields};
+pub use managed::{Write, keep_times_if_unchanged, set_field_apart, update_managed_fields};
 pub use upgrade::{managers_of, upgrade_managed_fields};
 
 use crate::fields::Fields;

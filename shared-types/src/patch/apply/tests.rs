@@ -340,3 +340,15 @@ fn items_stand_in_the_order_of_their_keys() {
     let place = |port: &str| text.find(&format!(r#""k:{{\"port\":{port},\"protocol\":\"TCP\"}}""#)).unwrap();
     assert!(text.find(r#""f:ports":{".":"#).is_some() && place("80") < place("443"));
 }
+
+#[test]
+fn a_field_can_be_set_apart() {
+    let reset = FieldSet::default();
+    let mut object = config_map(json!({"a": "1", "b": "2"}));
+    update_managed_fields(config_maps(), None, &mut object, &write("me", "v1", &reset));
+    set_field_apart(&mut object, &["f:data", "f:a"]);
+    let apart = [r#"me Update  {"f:data":{".":{},"f:b":{}}}"#, r#"me Update  {"f:data":{"f:a":{}}}"#];
+    assert_eq!(managers(&object), apart);
+    set_field_apart(&mut object, &["f:data", "f:a"]);
+    assert_eq!(managers(&object), apart);
+}
