@@ -1,7 +1,7 @@
 //! The deprecated Endpoints object of each Service with a selector: all addresses in one object.
 
 use super::endpointslice::{
-    LAST_CHANGE_TRIGGER_TIME, TriggerTimes, follow_services, is_headless, published_hostname, selected_pods,
+    LAST_CHANGE_TRIGGER_TIME, TriggerTimes, fnv128a, follow_services, is_headless, published_hostname, selected_pods,
     target_port,
 };
 use super::runtime::{Change, Full, Informers, Key, Meta, PodView, Queue, work};
@@ -180,23 +180,42 @@ fn entries(service: &Full, pods: &[Arc<PodView>]) -> Vec<Entry> {
     entries
 }
 
+/// An address with all its ports, by their text so that they are in a fixed order.
+struct Gathered {
+    address: Value,
+    ready: bool,
+    ports: BTreeMap<String, Value>,
+}
+
+/// What ports are ordered by, the hash that Kubernetes orders them by.
+fn rank(port: &Value) -> u128 {
+    let app_protocol = port.at("appProtocol").as_str().unwrap_or("<nil>");
+    let (name, number, protocol) = (port.text("name"), port.int("port").unwrap_or(0), port.text("protocol"));
+    fnv128a(&format!(
+        "(v1.EndpointPort){{Name:(string){name} Port:(int32){number} Protocol:(v1.Protocol){protocol} \
+         AppProtocol:(*string){app_protocol}}}"
+    ))
+}
+
 /// Gathers addresses that have the same ports into subsets, everything in order, as Kubernetes keeps Endpoints.
 fn repack(entries: Vec<Entry>) -> Vec<Value> {
-    // Each address with all its ports, by their text so that they are in a fixed order.
-    let mut addresses: BTreeMap<(String, String), (Value, bool, BTreeMap<String, Value>)> = BTreeMap::new();
+    let mut addresses: BTreeMap<(String, String), Gathered> = BTreeMap::new();
     for entry in entries {
         let identity = (entry.address.text("ip").to_string(), entry.address.text("targetRef.uid").to_string());
-        let (_, _, ports) =
-            addresses.entry(identity).or_insert_with(|| (entry.address.clone(), entry.ready, BTreeMap::new()));
+        let gathered = addresses.entry(identity).or_insert_with(|| Gathered {
+            address: entry.address.clone(),
+            ready: entry.ready,
+            ports: BTreeMap::new(),
+        });
         if let Some(port) = entry.port {
-            ports.insert(port.to_string(), port);
+            gathered.ports.insert(port.to_string(), port);
         }
     }
     let mut subsets: BTreeMap<Vec<String>, Value> = BTreeMap::new();
-    for (address, ready, ports) in addresses.into_values() {
+    for Gathered { address, ready, ports } in addresses.into_values() {
         let subset = subsets.entry(ports.keys().cloned().collect()).or_insert_with(|| {
             let mut ports: Vec<Value> = ports.into_values().collect();
-            ports.sort_by_key(|port| (port.text("name").to_string(), port.int("port")));
+            ports.sort_by_key(rank);
             if ports.is_empty() { json!({}) } else { json!({"ports": ports}) }
         });
         let field = if ready { "addresses" } else { "notReadyAddresses" };

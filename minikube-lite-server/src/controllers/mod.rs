@@ -6,7 +6,9 @@
 mod deployment;
 mod endpoints;
 mod endpointslice;
+mod garbagecollector;
 mod namespace;
+mod node;
 mod ownership;
 mod replicaset;
 pub mod runtime;
@@ -73,6 +75,8 @@ pub fn start(client: &impl Fn(&'static str) -> Client, authority: &str, stop: &C
     scheduler::start(&context, &mut tasks);
     namespace::start(&context, &mut tasks);
     serviceaccount::start(&context, &mut tasks);
+    garbagecollector::start(&context, &mut tasks);
+    node::start(&context, &mut tasks);
     // Last, when every handler is registered.
     for run in context.informers.runs(&context.client) {
         let stop = context.stop.clone();

@@ -8,7 +8,7 @@ mod view;
 pub(crate) use packing::{MAX_ENDPOINTS, Plan, plan};
 pub(crate) use trigger::{LAST_CHANGE_TRIGGER_TIME, TriggerTimes};
 pub use view::SliceView;
-pub(crate) use view::{Content, Endpoint, MANAGED_BY, Port, SERVICE_NAME, Target};
+pub(crate) use view::{Content, Endpoint, MANAGED_BY, Port, SERVICE_NAME, Target, fnv128a};
 
 use super::is_namespace_terminating;
 use super::runtime::{Change, Expectations, Full, Informers, Key, PodView, Queue, owner_reference, work};

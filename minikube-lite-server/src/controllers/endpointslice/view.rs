@@ -11,6 +11,12 @@ pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The label that says who keeps a slice.
 pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
+/// FNV-1a with 128 bits.
+pub(crate) fn fnv128a(text: &str) -> u128 {
+    let step = |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
+    text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, step)
+}
+
 /// A port of a slice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Port {
@@ -29,10 +35,7 @@ impl Port {
             "(v1.EndpointPort){{Name:(*string){} Protocol:(*v1.Protocol){} Port:(*int32){} AppProtocol:(*string){}}}",
             self.name, self.protocol, self.port, app_protocol
         );
-        // FNV-1a, 128 bits.
-        let step =
-            |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-        text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, step)
+        fnv128a(&text)
     }
     fn read(port: &Value) -> Port {
         Port {

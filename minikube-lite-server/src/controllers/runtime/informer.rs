@@ -37,12 +37,14 @@ pub struct Informer<T> {
     synced: watch::Sender<bool>,
 }
 
+type Index<T> = HashMap<Arc<str>, BTreeMap<Key, Arc<T>>>;
+
 struct Objects<T> {
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, Arc<T>>>,
     /// By the uid of their controller.
-    by_controller: HashMap<Arc<str>, BTreeMap<Key, Arc<T>>>,
+    by_controller: Index<T>,
     /// Those without controller, by namespace.
-    orphans: HashMap<Arc<str>, BTreeMap<Key, Arc<T>>>,
+    orphans: Index<T>,
     /// All changes up to here are in.
     revision: u64,
 }
@@ -81,7 +83,7 @@ impl<T: Cached> Objects<T> {
     }
 
     /// The index that an object is in, and where.
-    fn index_of(&mut self, meta: &Meta) -> (&mut HashMap<Arc<str>, BTreeMap<Key, Arc<T>>>, Arc<str>) {
+    fn index_of(&mut self, meta: &Meta) -> (&mut Index<T>, Arc<str>) {
         match meta.controller() {
             Some(owner) => (&mut self.by_controller, owner.uid.clone()),
             None => (&mut self.orphans, meta.namespace.clone()),
