@@ -161,6 +161,12 @@ impl Strategy for Pod {
         true
     }
 
+    /// Being bound to a node is not a change of what is wanted.
+    fn changes_generation(&self, pod: &Value, old: &Value) -> bool {
+        let differs = |(field, value): (&String, &Value)| field != "nodeName" && old.at("spec").at(field) != value;
+        pod.map("spec").iter().any(differs) || old.map("spec").keys().any(|field| !pod.at("spec").has(field))
+    }
+
     fn returns_deleted_object(&self) -> bool {
         true
     }
@@ -179,6 +185,16 @@ impl Strategy for Pod {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn binding_leaves_the_generation_alone() {
+        let pod = json!({"spec": {"a": 1}});
+        let changed = |spec: Value| Pod.changes_generation(&json!({"spec": spec}), &pod);
+        assert!(!changed(json!({"a": 1, "nodeName": "n"})));
+        assert!(changed(json!({"a": 2})));
+        assert!(changed(json!({})));
+        assert!(changed(json!({"a": 1, "b": 2})));
+    }
 
     #[test]
     fn deletion_waits_for_the_kubelet_only_where_there_is_one() {
