@@ -1,7 +1,7 @@
 //! Writing objects: one file per output format.
 
 mod custom_columns;
-mod go_template;
+pub mod go_template;
 mod json;
 pub mod jsonpath;
 pub mod name;
@@ -127,6 +127,11 @@ impl PrintFlags {
                 let template = if lower == "jsonpath-file" { read(template)? } else { template.to_string() };
                 let as_json = lower == "jsonpath-as-json";
                 Ok(Box::new(jsonpath::JsonPathPrinter::new(&template, self.allow_missing_template_keys, as_json)?))
+            }
+            "go-template" | "template" | "go-template-file" | "templatefile" => {
+                let template = required(template)?;
+                let template = if lower.ends_with("file") { read(template)? } else { template.to_string() };
+                Ok(Box::new(go_template::GoTemplatePrinter::new(&template, self.allow_missing_template_keys)?))
             }
             _ => Err(unknown()),
         }

@@ -127,8 +127,9 @@ impl Set {
                 base64.decode(text).map_err(|error| {
                     let at = match error {
                         base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                        base64::DecodeError::InvalidLength(_) => text.len() / 4 * 4,
-                        base64::DecodeError::InvalidPadding => text.len(),
+                        base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
+                            text.len() / 4 * 4
+                        }
                     };
                     CommandError::message(format!("error decoding input value: illegal base64 data at input byte {at}"))
                 })?;
