@@ -76,10 +76,19 @@ fn push_escaped(out: &mut String, c: char, quote: char) {
         c if c == quote => c,
         ' '..='~' => return out.push(c),
         // Writing to a String cannot fail.
-        c if c.is_ascii() => return drop(write!(out, "\\x{:02x}", c as u32)),
+        c if c.is_ascii() => {
+            let _ = write!(out, "\\x{:02x}", c as u32);
+            return;
+        }
         c if c.is_alphanumeric() || !c.escape_debug().eq(c.escape_unicode()) => return out.push(c),
-        c if (c as u32) < 0x10000 => return drop(write!(out, "\\u{:04x}", c as u32)),
-        c => return drop(write!(out, "\\U{:08x}", c as u32)),
+        c if (c as u32) < 0x10000 => {
+            let _ = write!(out, "\\u{:04x}", c as u32);
+            return;
+        }
+        c => {
+            let _ = write!(out, "\\U{:08x}", c as u32);
+            return;
+        }
     };
     out.push('\\');
     out.push(letter);

@@ -25,7 +25,9 @@ fn write(out: &mut String, value: &Value, indent: Option<&str>, depth: usize) {
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() => out.push_str(&format_json(float)),
             // Writing to a String cannot fail.
-            _ => drop(write!(out, "{number}")),
+            _ => {
+                let _ = write!(out, "{number}");
+            }
         },
         Value::String(text) => write_string(out, text),
         Value::Array(items) if items.is_empty() => out.push_str("[]"),
@@ -74,7 +76,9 @@ pub fn write_string(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            '\0'..'\u{20}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => drop(write!(out, "\\u{:04x}", c as u32)),
+            '\0'..'\u{20}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
             c => out.push(c),
         }
     }
