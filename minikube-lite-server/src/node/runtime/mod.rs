@@ -61,7 +61,9 @@ impl Process {
         };
         // A server that no part of the command stands for is taken to be the image's own.
         let own = ending == Ending::Serves && shell.is_plain();
-        Process { exit, files: shell.into_changes(), own, ports, stopped }
+        // Only commands that are run in the container can see them.
+        let files = if is_looked_into(container) { shell.into_changes() } else { Vec::new() };
+        Process { exit, files, own, ports, stopped }
     }
 
     /// When the program ends by itself, counted from its start, and with which code. `None`: it runs until it is stopped.
@@ -94,6 +96,12 @@ impl Process {
         };
         Execution { code, took: shell.elapsed(), output: shell.into_output() }
     }
+}
+
+/// Whether a probe or a hook runs commands in the container.
+fn is_looked_into(container: &Value) -> bool {
+    let handlers = ["startupProbe.exec", "livenessProbe.exec", "readinessProbe.exec", "lifecycle.preStop.exec"];
+    handlers.iter().any(|handler| container.has(handler))
 }
 
 fn variables(container: &Value, hostname: &str) -> Vec<(String, String)> {
@@ -142,7 +150,7 @@ mod tests {
     #[test]
     fn probes_see_the_files_of_the_moment() {
         let script = "touch /tmp/healthy; sleep 30; rm -f /tmp/healthy; sleep 600";
-        let process = start("busybox", json!({"args": ["/bin/sh", "-c", script]}));
+        let process = start("busybox", json!({"args": ["/bin/sh", "-c", script], "livenessProbe": {"exec": {}}}));
         assert_eq!(exec(&process, &["cat", "/tmp/healthy"], 29), Some(0));
         assert_eq!(exec(&process, &["cat", "/tmp/healthy"], 31), Some(1));
         assert_eq!(exec(&process, &["test", "-f", "/tmp/other"], 1), Some(1));

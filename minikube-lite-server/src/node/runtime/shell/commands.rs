@@ -1,6 +1,6 @@
 //! The commands that the shell knows.
 
-use super::{COMMANDS, Ending, FileChange, Flow, Shell};
+use super::{COMMANDS, DEPTH, Ending, FileChange, Flow, Shell};
 use std::time::Duration;
 
 /// Exit code, output, errors.
@@ -19,6 +19,16 @@ fn fails(text: impl Into<String>) -> Outcome {
 impl Shell {
     /// Runs one command given as words. Programs that are not known are taken to be servers.
     pub(super) fn execute(&mut self, argv: &[String], stdin: &str) -> Result<Outcome, Flow> {
+        if self.depth >= DEPTH {
+            return Ok((126, String::new(), "sh: nested too deep\n".to_string()));
+        }
+        self.depth += 1;
+        let result = self.builtin(argv, stdin);
+        self.depth -= 1;
+        result
+    }
+
+    fn builtin(&mut self, argv: &[String], stdin: &str) -> Result<Outcome, Flow> {
         self.commands += 1;
         if self.commands > COMMANDS {
             return Err(Flow::End(Ending::Sleeps));
@@ -226,6 +236,10 @@ impl Shell {
 
     fn test(&self, expression: &[&str]) -> bool {
         let numbers = |a: &str, b: &str| Some((a.parse::<i64>().ok()?, b.parse::<i64>().ok()?));
+        // Longer ones could use up the stack.
+        if expression.len() > 64 {
+            return false;
+        }
         match expression {
             [] => false,
             ["!", rest @ ..] => !self.test(rest),

@@ -34,10 +34,10 @@ enum Flow {
 }
 
 /// The number of commands after which a command is taken to run for ever.
-const COMMANDS: usize = 10_000;
-/// Output and files are cut after this many bytes.
+const COMMANDS: usize = 2_000;
+/// Output, words and files are cut after this many bytes, and all that is kept of files is no more.
 const LONGEST: usize = 64 * 1024;
-/// How deep scripts may call each other.
+/// How deep scripts and commands may call each other.
 const DEPTH: usize = 8;
 
 /// The state of one shell.
@@ -48,6 +48,8 @@ pub struct Shell {
     presumes_files: bool,
     removed: Vec<String>,
     changes: Vec<(Duration, FileChange)>,
+    /// The size of `changes` in bytes.
+    kept: usize,
     clock: Duration,
     output: String,
     status: i32,
@@ -67,6 +69,7 @@ impl Shell {
             presumes_files: false,
             removed: Vec::new(),
             changes: Vec::new(),
+            kept: 0,
             clock: Duration::ZERO,
             output: String::new(),
             status: 0,
@@ -156,6 +159,15 @@ impl Shell {
     }
 
     fn change(&mut self, change: FileChange) {
+        let size = match &change {
+            FileChange::Write(path, content) => path.len() + content.len(),
+            FileChange::Remove(path) => path.len(),
+        };
+        // A full disk.
+        if self.kept + size > LONGEST {
+            return;
+        }
+        self.kept += size;
         self.apply(&change);
         self.changes.push((self.clock, change));
     }
@@ -182,14 +194,15 @@ impl Shell {
                 code
             }
             Command::Not(inner) => i32::from(self.command(inner, stdin)? == 0),
-            Command::And(left, right) => match self.command(left, stdin)? {
-                0 => self.command(right, stdin)?,
-                code => code,
-            },
-            Command::Or(left, right) => match self.command(left, stdin)? {
-                0 => 0,
-                _ => self.command(right, stdin)?,
-            },
+            Command::AndOr(first, rest) => {
+                let mut code = self.command(first, stdin)?;
+                for (and, command) in rest {
+                    if (code == 0) == *and {
+                        code = self.command(command, stdin)?;
+                    }
+                }
+                code
+            }
             Command::Sequence(commands) => {
                 let mut code = 0;
                 for command in commands {
@@ -302,9 +315,13 @@ impl Shell {
     /// Expands variables and substitutions and splits into words.
     fn expand(&mut self, words: &[Word]) -> Result<Vec<String>, Flow> {
         let mut expanded = Vec::new();
+        let mut size = 0;
         for word in words {
             let mut current: Option<String> = None;
             for part in word {
+                if size > LONGEST {
+                    break;
+                }
                 let (text, split) = match part {
                     Part::Text(text) => (text.clone(), false),
                     Part::Variable { name, default, quoted } => (self.variable(name, default.as_deref()), !quoted),
@@ -320,6 +337,7 @@ impl Shell {
                         (arithmetic::evaluate(expression, &read).unwrap_or(0).to_string(), false)
                     }
                 };
+                size += text.len();
                 if !split {
                     current.get_or_insert_default().push_str(&text);
                     continue;
@@ -408,8 +426,20 @@ mod tests {
     }
 
     #[test]
+    fn growth_is_bounded() {
+        let mut shell = Shell::new(Vec::new());
+        let ending = shell.run(&["sh", "-c", "x=ab; while true; do x=$x$x; echo $x >> /f; done"]);
+        assert_eq!(ending, Ending::Sleeps);
+        assert!(shell.kept <= LONGEST && shell.variables["x"].len() <= 4 * LONGEST);
+    }
+
+    #[test]
     fn deep_nesting_is_refused() {
-        assert_eq!(sh(&"(".repeat(10_000)).0, Ending::Exit(2));
+        assert_eq!(sh(&"(".repeat(100_000)).0, Ending::Exit(2));
+        assert_eq!(sh(&format!("{}true", "! ".repeat(100_000))).0, Ending::Exit(0));
+        assert_eq!(sh(&format!("true{}", " && true".repeat(1_000))).0, Ending::Exit(0));
+        assert_eq!(sh(&"time ".repeat(100_000)).0, Ending::Exit(126));
+        assert_eq!(sh(&format!("test {}", "! ".repeat(100_000))).0, Ending::Exit(1));
         let mut script = "true".to_string();
         for _ in 0..100 {
             script = format!("echo $({script})");

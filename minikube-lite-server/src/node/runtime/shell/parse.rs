@@ -3,17 +3,31 @@
 /// A command.
 #[derive(Debug)]
 pub enum Command {
-    Simple { words: Vec<Word>, redirects: Vec<Redirect> },
+    Simple {
+        words: Vec<Word>,
+        redirects: Vec<Redirect>,
+    },
     Pipeline(Vec<Command>),
     Not(Box<Command>),
-    And(Box<Command>, Box<Command>),
-    Or(Box<Command>, Box<Command>),
+    /// The first command, and each further one with what it comes after: `true` for `&&`, `false` for `||`.
+    AndOr(Box<Command>, Vec<(bool, Command)>),
     Sequence(Vec<Command>),
     Background(Box<Command>),
     Subshell(Box<Command>),
-    If { arms: Vec<(Command, Command)>, otherwise: Option<Box<Command>> },
-    While { condition: Box<Command>, until: bool, body: Box<Command> },
-    For { variable: String, items: Vec<Word>, body: Box<Command> },
+    If {
+        arms: Vec<(Command, Command)>,
+        otherwise: Option<Box<Command>>,
+    },
+    While {
+        condition: Box<Command>,
+        until: bool,
+        body: Box<Command>,
+    },
+    For {
+        variable: String,
+        items: Vec<Word>,
+        body: Box<Command>,
+    },
 }
 
 /// `> target`, `2>> target`, `< target`.
@@ -55,8 +69,8 @@ enum Token {
     Redirect(u8, bool),
 }
 
-/// How deep commands may be nested.
-const DEPTH: usize = 40;
+/// How deep commands may be nested: a script must not be able to use up the stack.
+const DEPTH: usize = 20;
 
 /// Reads a script. `None` for a syntax error.
 pub fn parse(script: &str) -> Option<Command> {
@@ -119,28 +133,31 @@ impl Parser {
     }
 
     fn and_or(&mut self) -> Option<Command> {
-        let mut command = self.pipeline()?;
+        let first = self.pipeline()?;
+        let mut rest = Vec::new();
         loop {
-            let make = match () {
-                () if self.operator("&&") => Command::And,
-                () if self.operator("||") => Command::Or,
-                () => return Some(command),
-            };
+            let and = self.operator("&&");
+            if !and && !self.operator("||") {
+                break;
+            }
             self.skip_newlines();
-            command = make(Box::new(command), Box::new(self.pipeline()?));
+            rest.push((and, self.pipeline()?));
         }
+        Some(if rest.is_empty() { first } else { Command::AndOr(Box::new(first), rest) })
     }
 
     fn pipeline(&mut self) -> Option<Command> {
-        if self.keyword("!").is_some() {
-            return Some(Command::Not(Box::new(self.pipeline()?)));
+        let mut negated = false;
+        while self.keyword("!").is_some() {
+            negated = !negated;
         }
         let mut stages = vec![self.command()?];
         while self.operator("|") {
             self.skip_newlines();
             stages.push(self.command()?);
         }
-        Some(if stages.len() == 1 { stages.remove(0) } else { Command::Pipeline(stages) })
+        let pipeline = if stages.len() == 1 { stages.remove(0) } else { Command::Pipeline(stages) };
+        Some(if negated { Command::Not(Box::new(pipeline)) } else { pipeline })
     }
 
     fn command(&mut self) -> Option<Command> {
