@@ -1,6 +1,8 @@
 //! The harness of the end-to-end tests: a real server on a free loopback port with a temporary data folder, and the
 //! clients that drive it.
 
+pub mod lesson;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
