@@ -8,7 +8,7 @@ use super::request::Resource;
 use super::respond::{self, Include};
 use super::{options, patch, review, subresource, watch};
 use crate::authorization::User;
-use crate::registry::{DeleteOptions, Listing, Part, Selection, Written, uid_conflict};
+use crate::registry::{DeleteOptions, Listing, Part, Selection, Written, event, uid_conflict};
 use axum::body::Body;
 use axum::extract::Request;
 use futures_util::StreamExt;
@@ -123,6 +123,7 @@ impl Call<'_> {
     /// One object as the answer.
     pub fn object(&self, code: u16, entry: &crate::registry::Entry) -> Result<Response<Body>, Status> {
         let (format, include) = (self.format(Answer::Single)?, self.include()?);
+        let entry = &*event::entry_as(self.kind, entry)?;
         respond::object(code, format, self.kind, entry, include, self.app.registry.environment().now())
     }
     /// The outcome of a write as the answer.
@@ -141,7 +142,8 @@ impl Call<'_> {
     fn list(&self) -> Result<Response<Body>, Status> {
         let format = self.format(Answer::List)?;
         let options = options::list(self.query)?;
-        let listing = self.app.registry.list(self.kind, &self.target.namespace, &options)?;
+        let mut listing = self.app.registry.list(self.kind, &self.target.namespace, &options)?;
+        event::entries_as(self.kind, &mut listing.entries)?;
         respond::list(format, self.kind, &listing, self.include()?, self.app.registry.environment().now())
     }
 

@@ -3,7 +3,7 @@
 use super::App;
 use super::negotiate::{Format, Shape};
 use super::respond::{self, Include};
-use crate::registry::{Entry, Event, Selection, Watch};
+use crate::registry::{Entry, Event, Selection, Watch, event};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
@@ -160,7 +160,7 @@ impl Writer {
             // It no longer matches: gone for this watch, as it was when it still did.
             (Some(previous), None) => return self.object(Seen::Deleted, previous, event.revision).map(Some),
         };
-        if self.request.format.shape == Shape::Object {
+        if self.request.format.shape == Shape::Object && !event::is_view(self.request.kind) {
             let slot = &event.encoded[seen as usize];
             return Ok(Some(slot.get_or_init(|| line(seen.name(), &entry.bytes)).clone()));
         }
@@ -169,6 +169,7 @@ impl Writer {
 
     /// The line for an object as of a revision.
     fn object(&mut self, seen: Seen, entry: &Entry, revision: u64) -> Result<Bytes, Status> {
+        let entry = &*event::entry_as(self.request.kind, entry)?;
         if self.request.format.shape == Shape::Object {
             return Ok(line(seen.name(), &at_revision(&entry.bytes, entry.revision, revision)));
         }

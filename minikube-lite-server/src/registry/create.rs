@@ -1,6 +1,6 @@
 //! Creating objects.
 
-use super::{Expect, Part, Registry, WriteError, WriteOptions, Written, failed, key, metadata, strategy_of};
+use super::{Expect, Part, Registry, WriteError, WriteOptions, Written, event, failed, key, metadata, strategy_of};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
@@ -19,9 +19,11 @@ impl Registry {
         &self,
         kind: &'static Kind,
         namespace: &str,
-        mut object: Value,
+        object: Value,
         options: WriteOptions,
     ) -> Result<Written, Status> {
+        let mut object = event::to_stored(kind, object);
+        let kind = event::stored_kind(kind);
         let strategy = strategy_of(kind);
         if !kind.namespaced {
             object.remove("metadata.namespace");

@@ -1,7 +1,7 @@
 //! Deleting objects: preconditions, grace periods, finalizers and propagation.
 
 use super::{
-    DeleteOptions, Entry, Expect, ListOptions, Propagation, Registry, Strategy, WriteError, failed, not_found,
+    DeleteOptions, Entry, Expect, ListOptions, Propagation, Registry, Strategy, WriteError, event, failed, not_found,
     strategy_of,
 };
 use jiff::ToSpan;
@@ -36,6 +36,7 @@ impl Registry {
         name: &str,
         options: DeleteOptions,
     ) -> Result<Deleted, Status> {
+        let kind = event::stored_kind(kind);
         let strategy = strategy_of(kind);
         loop {
             let entry = self.store.get(kind.plural, &super::key(kind, namespace, name));

@@ -1,10 +1,14 @@
 //! Events, which two groups serve: the core group's form is what is stored, and `events.k8s.io` shows another view of it.
 
+use super::Entry;
 use super::strategy::Strategy;
 use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::kinds::{KINDS, Kind};
+use shared_types::status::Status;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The same field in the core group and in `events.k8s.io`.
 const FIELDS: &[(&str, &str)] = &[
@@ -17,14 +21,43 @@ const FIELDS: &[(&str, &str)] = &[
     ("count", "deprecatedCount"),
 ];
 
-/// An event of `events.k8s.io/v1` in the core group's form.
-pub fn to_core(event: Value) -> Value {
-    converted(event, "v1", FIELDS.iter().map(|(core, events)| (*events, *core)))
+/// Whether objects of the kind are stored as another kind.
+pub fn is_view(kind: &Kind) -> bool {
+    kind.group == "events.k8s.io"
 }
 
-/// An event of the core group in the form of `events.k8s.io/v1`.
-pub fn from_core(event: Value) -> Value {
-    converted(event, "events.k8s.io/v1", FIELDS.iter().copied())
+/// The kind as which objects of `kind` are stored: `kind` itself but for the view.
+pub fn stored_kind(kind: &'static Kind) -> &'static Kind {
+    let core = |other: &&Kind| other.group.is_empty() && other.kind == kind.kind;
+    if is_view(kind) { KINDS.iter().find(core).unwrap_or(kind) } else { kind }
+}
+
+/// An object of `kind` in the form in which it is stored.
+pub fn to_stored(kind: &Kind, object: Value) -> Value {
+    if !is_view(kind) {
+        return object;
+    }
+    converted(object, "v1", FIELDS.iter().map(|(core, events)| (*events, *core)))
+}
+
+/// A stored object in the form of `kind`.
+pub fn from_stored(kind: &Kind, object: Value) -> Value {
+    if !is_view(kind) || !object.is_object() {
+        return object;
+    }
+    converted(object, "events.k8s.io/v1", FIELDS.iter().copied())
+}
+
+/// An entry with its bytes in the form of `kind`.
+///
+/// # Errors
+/// When what is stored cannot be read.
+pub fn entry_as<'a>(kind: &'static Kind, entry: &'a Entry) -> Result<Cow<'a, Entry>, Status> {
+    if !is_view(kind) {
+        return Ok(Cow::Borrowed(entry));
+    }
+    let bytes = super::encode(kind, &from_stored(kind, entry.object()?))?;
+    Ok(Cow::Owned(Entry { bytes: bytes.into(), ..entry.clone() }))
 }
 
 fn converted<'a>(mut event: Value, api_version: &str, renames: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
@@ -35,6 +68,17 @@ fn converted<'a>(mut event: Value, api_version: &str, renames: impl Iterator<Ite
     }
     event.set("apiVersion", api_version);
     event
+}
+
+/// Puts the bytes of all `entries` into the form of `kind`.
+///
+/// # Errors
+/// When what is stored cannot be read.
+pub fn entries_as(kind: &'static Kind, entries: &mut [Arc<Entry>]) -> Result<(), Status> {
+    for entry in entries.iter_mut().filter(|_| is_view(kind)) {
+        *entry = Arc::new(entry_as(kind, entry)?.into_owned());
+    }
+    Ok(())
 }
 
 /// The strategy of both kinds, which sees the stored form.
@@ -82,7 +126,7 @@ impl Strategy for Event {
         .into()
     }
 
-    fn unknown_field_message(&self, _kind: &shared_types::kinds::Kind, field: &str) -> String {
+    fn unknown_field_message(&self, _kind: &Kind, field: &str) -> String {
         format!("field label not supported: {field}")
     }
 }
@@ -96,11 +140,13 @@ mod tests {
     fn both_views_are_one_event() {
         let core = json!({"apiVersion": "v1", "kind": "Event", "involvedObject": {"kind": "Pod"}, "message": "hi",
             "count": 2, "type": "Normal", "source": {"component": "kubelet"}});
-        let view = from_core(core.clone());
+        let kind = shared_types::kinds::by_kind("events.k8s.io/v1", "Event").unwrap();
+        assert_eq!(stored_kind(kind).group, "");
+        let view = from_stored(kind, core.clone());
         assert_eq!(view.text("note"), "hi");
         assert_eq!(view.text("regarding.kind"), "Pod");
         assert_eq!(view.int("deprecatedCount"), Some(2));
-        assert_eq!(to_core(view), core);
+        assert_eq!(to_stored(kind, view), core);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Changing objects: PUT, every kind of PATCH, and the subresources that write to the object.
 
-use super::{Expect, Part, Registry, WriteError, WriteOptions, Written, failed, key, metadata, not_found, strategy_of};
+use super::{
+    Expect, Part, Registry, WriteError, WriteOptions, Written, event, failed, key, metadata, not_found, strategy_of,
+};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
@@ -25,6 +27,8 @@ impl Registry {
         change: Change<'_>,
         options: WriteOptions,
     ) -> Result<Written, Status> {
+        let asked = kind;
+        let kind = event::stored_kind(kind);
         let strategy = strategy_of(kind);
         loop {
             let Some(entry) = self.store.get(kind.plural, &key(kind, namespace, name)) else {
@@ -35,10 +39,14 @@ impl Registry {
                 if object.has("metadata.uid") && !object.uid().is_empty() {
                     return Err(uid_conflict(kind, namespace, name, object.uid(), ""));
                 }
-                return self.create(kind, namespace, object, options).await;
+                return self.create(asked, namespace, object, options).await;
             };
             let old = entry.object()?;
-            let mut new = change(&old)?;
+            let mut new = if event::is_view(asked) {
+                event::to_stored(asked, change(&event::from_stored(asked, old.clone()))?)
+            } else {
+                change(&old)?
+            };
             new.set("apiVersion", kind.api_version());
             new.set("kind", kind.kind);
             if kind.namespaced && new.namespace().is_empty() {

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 /// A value at one revision. `A` is what the layer above derives from every value to select by (labels, fields).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry<A> {
     /// The key within its bucket.
     pub key: Arc<str>,
