@@ -116,6 +116,14 @@ impl Quantity {
         Quantity { nanos: divide_up(self.nanos, milli).saturating_mul(milli), ..self }
     }
 
+    /// The amount as a whole number of units (rounded up) with the kind of suffixes that `other` has; unchanged where
+    /// both have the same.
+    pub fn written_like(self, other: &Quantity) -> Quantity {
+        if self.format == other.format {
+            return self;
+        }
+        Quantity { nanos: i128::from(self.value()) * NANOS, format: other.format }
+    }
     /// The format of a sum: the left side's, unless that is zero.
     fn format_with(&self, other: &Quantity) -> Format {
         if self.is_zero() { other.format } else { self.format }

@@ -361,7 +361,8 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
     }
 
-    async fn list(&self, resource: &Resource, namespace: &str) -> Result<Vec<Value>, CommandError> {
+    /// Lists a collection under this builder's selectors.
+    pub async fn list(&self, resource: &Resource, namespace: &str) -> Result<Vec<Value>, CommandError> {
         let mut items = Vec::new();
         self.pages(self.list_request(resource, namespace), resource, |body| {
             let mut list: Value = serde_json::from_slice(&body).map_err(|e| CommandError::message(e.to_string()))?;
