@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod cmd;
 mod context;
+mod describe;
 mod errors;
 mod go_format;
 mod gotemplate;

@@ -22,9 +22,9 @@ pub struct Describe {
     /// Label selector, such as app=web,tier!=cache
     #[arg(long, short = 'l', default_value = "")]
     selector: String,
-    /// Show the Events of each object
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
-    show_events: bool,
+    /// Show Events: by default those of a single object that is named in full or found by type or selector
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_flags::boolean)]
+    show_events: Option<bool>,
 }
 
 impl Command for Describe {
@@ -35,7 +35,6 @@ impl Command for Describe {
                  supported resources.\n",
             ));
         }
-        let describer = Describer { cx, show_events: self.show_events, chunk: self.chunk_size };
         let builder = Builder::new(cx)?
             .files(&self.files)
             .arguments(&self.args)
@@ -55,7 +54,7 @@ impl Command for Describe {
             && errors.len() == 1
             && let [typed, prefix] = self.args.as_slice()
         {
-            return self.matching(&describer, typed, prefix, errors.remove(0)).await;
+            return self.matching(cx, typed, prefix, errors.remove(0)).await;
         }
         if found.is_empty() && errors.is_empty() {
             if self.all_namespaces {
@@ -64,6 +63,8 @@ impl Command for Describe {
                 writeln!(cx.streams.err(), "No resources found in {} namespace.", cx.namespace()?.0)?;
             }
         }
+        let show_events = self.show_events.unwrap_or(found.len() == 1);
+        let describer = Describer { cx, show_events, chunk: self.chunk_size };
         for (index, info) in found.iter().enumerate() {
             match describer.describe(info).await {
                 Ok(text) => {
@@ -81,12 +82,12 @@ impl Describe {
     /// Describes all objects of a type whose names begin with `prefix`; fails with `error` where there are none.
     async fn matching(
         &self,
-        describer: &Describer<'_, '_>,
+        cx: &Context<'_>,
         typed: &str,
         prefix: &str,
         error: CommandError,
     ) -> Result<(), CommandError> {
-        let cx = describer.cx;
+        let describer = Describer { cx, show_events: self.show_events.unwrap_or(false), chunk: self.chunk_size };
         let builder = Builder::new(cx)?.arguments(&[typed.to_string()]).chunk(self.chunk_size).everything(true);
         let mut error = Some(error);
         for info in builder.single_type().all(true).await? {

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod config;
 pub mod create;
 pub mod delete;
+pub mod describe;
 pub mod expose;
 pub mod flags;
 pub mod get;
@@ -121,6 +122,7 @@ pub static COMMANDS: &[Entry] = &[
         command::<apply::last_applied::View>("view-last-applied", "Show what was applied last"),
         command::<apply::last_applied::Set>("set-last-applied", "Say what counts as applied last"),
     ]),
+    command::<describe::Describe>("describe", "Tell all about resources").section(Section::Debugging),
     command::<patch::Patch>("patch", "Change fields of a resource").section(Section::Advanced),
     command::<wait::Wait>("wait", "Wait until resources reach a condition").section(Section::Advanced),
     command::<label::Label>("label", "Change the labels of resources").section(Section::Settings),

@@ -76,7 +76,8 @@ token:     1 bytes
 
     #[test]
     fn service_accounts_list_their_pull_secrets() {
-        let object = json!({"metadata": {"name": "s", "namespace": "n"}, "imagePullSecrets": [{"name": "a"}, {"name": "b"}]});
+        let object =
+            json!({"metadata": {"name": "s", "namespace": "n"}, "imagePullSecrets": [{"name": "a"}, {"name": "b"}]});
         let mut report = Report::default();
         service_account(&mut report, &object);
         assert!(report.finish().ends_with("Image pull secrets:  a\n                     b\n"));

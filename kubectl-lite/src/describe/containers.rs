@@ -35,7 +35,9 @@ impl Containers<'_> {
                 run(report, status);
             }
             resources(report, 2, container.at("resources"));
-            for (title, path) in [("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe")] {
+            for (title, path) in
+                [("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe")]
+            {
                 if container.has(path) {
                     report.field(2, title, probes::text(container.at(path)));
                 }
@@ -74,11 +76,7 @@ impl Containers<'_> {
                         continue;
                     }
                     let (key, of, optional) = (from.text("key"), from.text("name"), from.flag("optional"));
-                    report.field(
-                        3,
-                        name,
-                        format_args!("<set to the key '{key}' {what} '{of}'>\tOptional: {optional}"),
-                    );
+                    report.field(3, name, format_args!("<set to the key '{key}' {what} '{of}'>\tOptional: {optional}"));
                     break;
                 }
             }

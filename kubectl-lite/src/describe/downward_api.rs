@@ -24,7 +24,8 @@ pub fn field(pod: &Value, path: &str) -> Option<String> {
 
 /// `key="value"`, a line each.
 fn pairs(map: &Object) -> String {
-    let pair = |(key, value): (&String, &Value)| format!("{key}={}", go_format::quote(value.as_str().unwrap_or_default()));
+    let pair =
+        |(key, value): (&String, &Value)| format!("{key}={}", go_format::quote(value.as_str().unwrap_or_default()));
     map.iter().map(pair).collect::<Vec<_>>().join("\n")
 }
 
@@ -52,7 +53,8 @@ mod tests {
 
     #[test]
     fn fields_of_the_metadata_are_known() {
-        let pod = json!({"metadata": {"name": "p", "labels": {"a": "1", "b.c/d": "2"}}, "status": {"podIP": "10.0.0.1"}});
+        let pod =
+            json!({"metadata": {"name": "p", "labels": {"a": "1", "b.c/d": "2"}}, "status": {"podIP": "10.0.0.1"}});
         assert_eq!(field(&pod, "metadata.name").as_deref(), Some("p"));
         assert_eq!(field(&pod, "metadata.labels['b.c/d']").as_deref(), Some("2"));
         assert_eq!(field(&pod, "metadata.labels").as_deref(), Some("a=\"1\"\nb.c/d=\"2\""));
@@ -62,7 +64,9 @@ mod tests {
     #[test]
     fn amounts_are_rounded_up_to_the_divisor() {
         let container = json!({"resources": {"limits": {"cpu": "500m", "memory": "100Mi"}}});
-        let ask = |resource: &str, divisor: &str| super::resource(&container, &json!({"resource": resource, "divisor": divisor}));
+        let ask = |resource: &str, divisor: &str| {
+            super::resource(&container, &json!({"resource": resource, "divisor": divisor}))
+        };
         assert_eq!(ask("limits.cpu", "0").as_deref(), Some("1"));
         assert_eq!(ask("limits.cpu", "1m").as_deref(), Some("500"));
         assert_eq!(ask("limits.memory", "1Gi").as_deref(), Some("1"));

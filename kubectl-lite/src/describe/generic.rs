@@ -88,7 +88,8 @@ fn words(name: &str) -> Vec<String> {
     }
     // The last capital belongs to the small letters after it.
     for index in 1..words.len() {
-        if words[index - 1].0 == Class::Upper && words[index].0 == Class::Lower
+        if words[index - 1].0 == Class::Upper
+            && words[index].0 == Class::Lower
             && let Some(capital) = words[index - 1].1.pop()
         {
             words[index].1.insert(0, capital);

@@ -27,7 +27,13 @@ const SYSTEM_INFO: [(&str, &str); 9] = [
 
 /// `lease` is the Node's heartbeat, or why it could not be had; `pods` are those on the Node that have not ended, `None`
 /// where the caller may not see them.
-pub fn describe(report: &mut Report, node: &Value, lease: Result<Value, String>, pods: Option<&[Value]>, now: Timestamp) {
+pub fn describe(
+    report: &mut Report,
+    node: &Value,
+    lease: Result<Value, String>,
+    pods: Option<&[Value]>,
+    now: Timestamp,
+) {
     report.field(0, "Name", node.name());
     report.field(0, "Roles", or(&roles(node), "<none>"));
     labels_and_annotations(report, node);
@@ -112,16 +118,19 @@ fn pod_table(report: &mut Report, pods: &[Value], allocatable: &Object, now: Tim
     for pod in pods {
         let requests = pod_resources::requests(pod);
         let limits = pod_resources::limits(pod);
-        report.row(1, &[
-            pod.namespace(),
-            pod.name(),
-            "",
-            &share(&requests, "cpu", allocatable),
-            &share(&limits, "cpu", allocatable),
-            &share(&requests, "memory", allocatable),
-            &share(&limits, "memory", allocatable),
-            &metadata::since(pod.text("metadata.creationTimestamp"), now),
-        ]);
+        report.row(
+            1,
+            &[
+                pod.namespace(),
+                pod.name(),
+                "",
+                &share(&requests, "cpu", allocatable),
+                &share(&limits, "cpu", allocatable),
+                &share(&requests, "memory", allocatable),
+                &share(&limits, "memory", allocatable),
+                &metadata::since(pod.text("metadata.creationTimestamp"), now),
+            ],
+        );
     }
 }
 
@@ -188,7 +197,9 @@ Allocated resources:
   example.com/gpu    0          0
 ";
         assert!(text.contains("Roles:              control-plane\n"), "{text}");
-        assert!(text.contains("Lease:              Failed to get lease: leases.coordination.k8s.io \"n1\" not found\n"));
+        assert!(
+            text.contains("Lease:              Failed to get lease: leases.coordination.k8s.io \"n1\" not found\n")
+        );
         assert!(text.ends_with(end), "{text}");
     }
 }

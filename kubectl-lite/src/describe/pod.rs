@@ -152,8 +152,8 @@ Readiness Gates:
   Type             Status
   example.com/up   <none> \n\
 Conditions:
-  Type    Status
-  Ready   True \n\
+  Type           Status
+  Ready          True \n\
 Volumes:         <none>
 QoS Class:       BestEffort
 Node-Selectors:  <none>

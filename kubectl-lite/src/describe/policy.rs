@@ -132,7 +132,8 @@ mod tests {
     fn a_namespace_shows_its_quotas_and_limits() {
         let ns = json!({"metadata": {"name": "n"}, "status": {"phase": "Active"}});
         let quota = json!({"metadata": {"name": "q"}, "status": {"hard": {"pods": "10"}, "used": {"pods": "2"}}});
-        let limits = json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}, "max": {"memory": "1Gi"}}]}});
+        let limits =
+            json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}, "max": {"memory": "1Gi"}}]}});
         let mut report = Report::default();
         namespace(&mut report, &ns, Some(vec![quota]), Some(vec![limits]));
         let expected = "\

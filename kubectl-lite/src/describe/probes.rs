@@ -69,13 +69,18 @@ mod tests {
         let cases = [
             (json!({"exec": {"command": ["cat", "/tmp/ok"]}}), "exec [cat /tmp/ok]"),
             (json!({"httpGet": {"scheme": "HTTP", "port": "web", "path": "/a?b"}}), "http-get http://:web/a%3Fb"),
-            (json!({"httpGet": {"scheme": "HTTPS", "port": 8443, "host": "::1", "path": "x"}}), "http-get https://[::1]:8443/x"),
+            (
+                json!({"httpGet": {"scheme": "HTTPS", "port": 8443, "host": "::1", "path": "x"}}),
+                "http-get https://[::1]:8443/x",
+            ),
             (json!({"tcpSocket": {"port": 80}}), "tcp-socket :80"),
             (json!({"grpc": {"port": 9, "service": ""}}), "grpc <pod>:9 "),
             (json!({}), "unknown"),
         ];
         for (mut probe, expected) in cases {
-            for (path, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+            for (path, value) in
+                [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+            {
                 probe.set(path, value);
             }
             assert_eq!(text(&probe), format!("{expected} {rest}"));

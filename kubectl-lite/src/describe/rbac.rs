@@ -23,12 +23,15 @@ pub fn role(report: &mut Report, role: &Value) {
     report.header(1, &["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]);
     for rule in rules(role.list("rules")) {
         let listed = |item: &Option<String>| format!("[{}]", item.as_deref().unwrap_or_default());
-        report.row(1, &[
-            rule.qualified_resource(),
-            listed(&rule.url),
-            listed(&rule.resource_name),
-            format!("[{}]", rule.verbs.join(" ")),
-        ]);
+        report.row(
+            1,
+            &[
+                rule.qualified_resource(),
+                listed(&rule.url),
+                listed(&rule.resource_name),
+                format!("[{}]", rule.verbs.join(" ")),
+            ],
+        );
     }
 }
 
@@ -72,7 +75,8 @@ fn rules(rules: &[Value]) -> Vec<Rule> {
 fn merge(rules: &mut Vec<Rule>, rule: Rule) {
     let same = |known: &&mut Rule| {
         known.url.is_none()
-            && (&known.group, &known.resource, &known.resource_name) == (&rule.group, &rule.resource, &rule.resource_name)
+            && (&known.group, &known.resource, &known.resource_name)
+                == (&rule.group, &rule.resource, &rule.resource_name)
     };
     match rules.iter_mut().find(same) {
         Some(known) if known.verbs.contains(&rule.verbs[0]) => {}

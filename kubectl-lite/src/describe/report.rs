@@ -136,6 +136,12 @@ mod tests {
         report.field(0, "Name", "x");
         report.lines(0, "Labels", &["a=b".into(), "c=d\u{1b}[0m".into()]);
         report.lines(1, "Annotations", &[]);
-        assert_eq!(report.finish(), "Name:          x\nLabels:        a=b\n               c=d^[[0m\n  Annotations:  <none>\n".replace("x\n", "x\n"));
+        let expected = "\
+Name:           x
+Labels:         a=b
+                c=d^[[0m
+  Annotations:  <none>
+";
+        assert_eq!(report.finish(), expected);
     }
 }

@@ -94,9 +94,16 @@ mod tests {
             json!({"key": "a", "operator": "Exists"}),
         ];
         tolerations(&mut report, 0, &list);
-        taints(&mut report, &[json!({"key": "k", "value": "v", "effect": "NoSchedule"}), json!({"key": "a", "effect": "NoExecute"})]);
-        topology_spread_constraints(&mut report, 0, &[json!({"topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
-            "maxSkew": 1, "labelSelector": {"matchLabels": {"a": "b"}}})]);
+        taints(
+            &mut report,
+            &[json!({"key": "k", "value": "v", "effect": "NoSchedule"}), json!({"key": "a", "effect": "NoExecute"})],
+        );
+        topology_spread_constraints(
+            &mut report,
+            0,
+            &[json!({"topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+            "maxSkew": 1, "labelSelector": {"matchLabels": {"a": "b"}}})],
+        );
         let expected = "\
 Tolerations:                  op=Exists
                               a op=Exists

@@ -104,10 +104,7 @@ mod tests {
         assert_eq!(endpoints(&[slice(&[false])], "http"), "");
         assert_eq!(endpoints(&[slice(&[true, false, true])], "http"), "10.244.0.0:80,10.244.0.2:80");
         assert_eq!(endpoints(&[slice(&[true])], "other"), "");
-        assert_eq!(
-            endpoints(&[slice(&[true; 5])], "http"),
-            "10.244.0.0:80,10.244.0.1:80,10.244.0.2:80 + 2 more..."
-        );
+        assert_eq!(endpoints(&[slice(&[true; 5])], "http"), "10.244.0.0:80,10.244.0.1:80,10.244.0.2:80 + 2 more...");
         let headless = json!({"endpoints": [{"addresses": ["fd00::1"]}]});
         assert_eq!(endpoints(&[headless], ""), "fd00::1");
     }

@@ -10,21 +10,23 @@ type Source = (&'static str, &'static str, &'static [(&'static str, &'static str
 
 /// Those that show nothing but plain fields.
 const PLAIN: &[Source] = &[
-    ("gitRepo", "GitRepo (a volume that is pulled from git when the pod is created)", &[
-        ("Repository", "repository"),
-        ("Revision", "revision"),
-    ]),
-    ("nfs", "NFS (an NFS mount that lasts the lifetime of a pod)", &[
-        ("Server", "server"),
-        ("Path", "path"),
-        ("ReadOnly", "readOnly?"),
-    ]),
+    (
+        "gitRepo",
+        "GitRepo (a volume that is pulled from git when the pod is created)",
+        &[("Repository", "repository"), ("Revision", "revision")],
+    ),
+    (
+        "nfs",
+        "NFS (an NFS mount that lasts the lifetime of a pod)",
+        &[("Server", "server"), ("Path", "path"), ("ReadOnly", "readOnly?")],
+    ),
     ("secret", "Secret (a volume populated by a Secret)", &[("SecretName", "secretName"), ("Optional", "optional?")]),
     ("configMap", "ConfigMap (a volume populated by a ConfigMap)", &[("Name", "name"), ("Optional", "optional?")]),
-    ("persistentVolumeClaim", "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)", &[
-        ("ClaimName", "claimName"),
-        ("ReadOnly", "readOnly?"),
-    ]),
+    (
+        "persistentVolumeClaim",
+        "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)",
+        &[("ClaimName", "claimName"), ("ReadOnly", "readOnly?")],
+    ),
     ("image", "Image (a container image or OCI artifact)", &[("Reference", "reference"), ("PullPolicy", "pullPolicy")]),
 ];
 
@@ -50,7 +52,8 @@ fn source(report: &mut Report, volume: &Value) {
     if volume.has("emptyDir") {
         report.field(2, "Type", "EmptyDir (a temporary directory that shares a pod's lifetime)");
         report.field(2, "Medium", volume.text("emptyDir.medium"));
-        let limit = Quantity::parse(volume.text("emptyDir.sizeLimit")).ok().filter(|l| !l.is_zero() && !l.is_negative());
+        let limit =
+            Quantity::parse(volume.text("emptyDir.sizeLimit")).ok().filter(|l| !l.is_zero() && !l.is_negative());
         report.field(2, "SizeLimit", limit.map_or("<unset>".to_string(), |limit| limit.to_string()));
     } else if volume.has("hostPath") {
         report.field(2, "Type", "HostPath (bare host directory volume)");

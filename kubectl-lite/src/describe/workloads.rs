@@ -1,9 +1,9 @@
 //! Deployments and ReplicaSets.
 
 use super::metadata::{controlled_by, date, labels_and_annotations, name_and_namespace};
+use super::pod_template;
 use super::report::{Report, or, scalar};
 use super::selectors::label_selector;
-use super::pod_template;
 use serde_json::Value;
 use shared_types::fields::Fields;
 
