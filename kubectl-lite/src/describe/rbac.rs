@@ -1,7 +1,7 @@
 //! Roles and their bindings.
 
 use super::metadata::labels_and_annotations;
-use super::report::{Report, joined, scalar};
+use super::report::{Report, scalar};
 use serde_json::Value;
 use shared_types::fields::Fields;
 
