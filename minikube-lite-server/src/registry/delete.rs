@@ -46,14 +46,15 @@ impl Registry {
             match self.mark(strategy, &mut object, &options) {
                 Marked::Waits => return Ok(Deleted { entry, gone: false }),
                 Marked::Deletes => {}
-                Marked::Changed { deletes } => {
-                    if options.dry_run {
-                        let entry = Self::uncommitted(kind, &object, entry.revision)?;
-                        return Ok(Deleted { entry, gone: deletes });
-                    }
+                Marked::Changed { deletes } if options.dry_run => {
+                    let entry = Self::uncommitted(kind, &object, entry.revision)?;
+                    return Ok(Deleted { entry, gone: deletes });
+                }
+                // Marked and gone at once, so that nobody sees it in between.
+                Marked::Changed { deletes: true } => {}
+                Marked::Changed { deletes: false } => {
                     match self.commit(kind, &mut object, Expect::Revision(entry.revision), false).await {
-                        Ok(entry) if !deletes => return Ok(Deleted { entry, gone: false }),
-                        Ok(_) => continue,
+                        Ok(entry) => return Ok(Deleted { entry, gone: false }),
                         Err(WriteError::Conflict) => continue,
                         Err(WriteError::Failed(why)) => return Err(failed(why)),
                     }
@@ -107,8 +108,9 @@ impl Registry {
                 Propagation::Background => {}
             }
         }
-        let waits_for_finalizers = !object.list("metadata.finalizers").is_empty();
-        if !waits_for_finalizers {
+        let has_finalizers = !object.list("metadata.finalizers").is_empty();
+        let waits_for_finalizers = has_finalizers || strategy.is_held(object);
+        if !has_finalizers {
             object.remove("metadata.finalizers");
         }
         let now = self.environment.now();

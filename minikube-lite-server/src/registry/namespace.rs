@@ -72,7 +72,12 @@ impl Strategy for Namespace {
         }
     }
 
+    fn is_held(&self, namespace: &Value) -> bool {
+        !namespace.list("spec.finalizers").is_empty()
+    }
+
     fn begin_deletion(&self, namespace: &mut Value) {
+        namespace.remove("metadata.deletionGracePeriodSeconds");
         namespace.set("status.phase", "Terminating");
     }
 

@@ -96,6 +96,11 @@ pub trait Strategy: Send + Sync {
         None
     }
 
+    /// Whether something other than `metadata.finalizers` keeps an object that is being deleted.
+    fn is_held(&self, _object: &Value) -> bool {
+        false
+    }
+
     /// Marks an object whose deletion begins and has to wait, beside its metadata.
     fn begin_deletion(&self, _object: &mut Value) {}
 

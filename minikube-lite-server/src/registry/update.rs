@@ -91,6 +91,7 @@ impl Registry {
             keep_times_if_unchanged(&old, &mut new);
             let removes = new.is_terminating()
                 && new.list("metadata.finalizers").is_empty()
+                && !strategy.is_held(&new)
                 && new.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0;
             if !removes && super::encode(kind, &new)? == entry.bytes {
                 return Ok(Written { entry, created: false, warnings });
