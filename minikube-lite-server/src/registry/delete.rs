@@ -38,9 +38,14 @@ impl Registry {
     ) -> Result<Deleted, Status> {
         let kind = event::stored_kind(kind);
         let strategy = strategy_of(kind);
+        strategy.admit_deletion(name)?;
+        // The object as this has marked it, when it can go at once.
+        let mut marked = None;
         loop {
-            let entry = self.store.get(kind.plural, &super::key(kind, namespace, name));
-            let entry = entry.ok_or_else(|| not_found(kind, name))?;
+            let Some(entry) = self.store.get(kind.plural, &super::key(kind, namespace, name)) else {
+                // Somebody else was quicker to take away what this has marked.
+                return marked.map(|entry| Deleted { entry, gone: true }).ok_or_else(|| not_found(kind, name));
+            };
             let mut object = entry.object()?;
             check_preconditions(kind, name, &object, &options)?;
             match self.mark(strategy, &mut object, &options) {
@@ -50,11 +55,14 @@ impl Registry {
                     let entry = Self::uncommitted(kind, &object, entry.revision)?;
                     return Ok(Deleted { entry, gone: deletes });
                 }
-                // Marked and gone at once, so that nobody sees it in between.
-                Marked::Changed { deletes: true } => {}
-                Marked::Changed { deletes: false } => {
+                // Watchers see the mark before the end, even where nothing has to be waited for.
+                Marked::Changed { deletes } => {
                     match self.commit(kind, &mut object, Expect::Revision(entry.revision), false).await {
-                        Ok(entry) => return Ok(Deleted { entry, gone: false }),
+                        Ok(entry) if !deletes => return Ok(Deleted { entry, gone: false }),
+                        Ok(entry) => {
+                            marked = Some(entry);
+                            continue;
+                        }
                         Err(WriteError::Conflict) => continue,
                         Err(WriteError::Failed(why)) => return Err(failed(why)),
                     }

@@ -76,6 +76,15 @@ impl Strategy for Namespace {
         !namespace.list("spec.finalizers").is_empty()
     }
 
+    fn admit_deletion(&self, name: &str) -> Result<(), Status> {
+        match name {
+            "default" | "kube-public" | "kube-system" => {
+                Err(Status::forbidden("namespaces", "", name, "this namespace may not be deleted"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn begin_deletion(&self, namespace: &mut Value) {
         namespace.remove("metadata.deletionGracePeriodSeconds");
         namespace.set("status.phase", "Terminating");

@@ -101,6 +101,10 @@ pub trait Strategy: Send + Sync {
         false
     }
 
+    /// Refuses deletions, as admission plug-ins do.
+    fn admit_deletion(&self, _name: &str) -> Result<(), Status> {
+        Ok(())
+    }
     /// Marks an object whose deletion begins and has to wait, beside its metadata.
     fn begin_deletion(&self, _object: &mut Value) {}
 

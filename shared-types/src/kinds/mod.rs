@@ -50,6 +50,10 @@ impl Kind {
     pub fn is_stored(&self) -> bool {
         self.verbs.contains(&"get")
     }
+    /// Whether there can be objects of the kind, so that their type is described.
+    pub fn is_described(&self) -> bool {
+        self.verbs.contains(&"create")
+    }
     pub fn subresource(&self, name: &str) -> Option<&'static Subresource> {
         self.subresources.iter().find(|s| s.name == name)
     }

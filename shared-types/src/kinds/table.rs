@@ -6,6 +6,7 @@ const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "p
 /// Namespaces cannot be deleted as a collection.
 const NO_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
 const CREATE: &[&str] = &["create"];
+const READ: &[&str] = &["get", "list", "watch"];
 const GET: &[&str] = &["get"];
 const GET_PATCH_UPDATE: &[&str] = &["get", "patch", "update"];
 const STREAM: &[&str] = &["create", "get"];
@@ -106,6 +107,20 @@ pub static KINDS: &[Kind] = &[
         categories: &["all"],
         subresources: &[sub("proxy", ("", "v1", "ServiceProxyOptions"), PROXY), STATUS],
         ..row("", "v1", "Service", "services", "service")
+    },
+    // There are none, and none can be made; clients ask for them to tell which kinds there are.
+    Kind {
+        short_names: &["crd", "crds"],
+        categories: &["api-extensions"],
+        namespaced: false,
+        verbs: READ,
+        ..row(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            "customresourcedefinition",
+        )
     },
     Kind {
         short_names: &["deploy"],

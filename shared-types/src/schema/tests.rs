@@ -160,7 +160,7 @@ fn list_map_keys_are_fields_of_the_elements() {
 
 #[test]
 fn every_kind_of_the_table_of_kinds_has_a_type() {
-    for kind in crate::kinds::KINDS {
+    for kind in crate::kinds::KINDS.iter().filter(|kind| kind.is_described()) {
         let ty = of_kind(&kind.api_version(), kind.kind);
         assert!(ty.is_some_and(|ty| ty.fields[0].name == "kind"), "{} {}", kind.api_version(), kind.kind);
     }

@@ -153,7 +153,7 @@ fn is_int_or_string(definition: &Value) -> bool {
 /// Groups with their versions, in the order of the table of kinds.
 fn group_versions() -> Vec<(&'static str, &'static str)> {
     let mut found = Vec::new();
-    for pair in KINDS.iter().map(|kind| (kind.group, kind.version)) {
+    for pair in KINDS.iter().filter(|kind| kind.is_described()).map(|kind| (kind.group, kind.version)) {
         if !found.contains(&pair) {
             found.push(pair);
         }

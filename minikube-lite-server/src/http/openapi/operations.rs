@@ -137,7 +137,7 @@ pub fn of_version(group: &str, version: &str) -> Vec<Path> {
         "get available resources",
         "APIResourceList",
     )];
-    for kind in KINDS.iter().filter(|kind| kind.group == group && kind.version == version) {
+    for kind in KINDS.iter().filter(|kind| kind.is_described() && kind.group == group && kind.version == version) {
         paths.extend(of_kind(kind));
     }
     paths
