@@ -56,8 +56,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     let query = Query::parse(request.uri().query().unwrap_or(""));
     let pretty = query.has("pretty").then(|| query.get("pretty").to_string());
     // Errors are told in the client's format if it has a usable one, else as JSON.
-    let format = negotiate::negotiate(request.headers(), pretty.as_deref(), Answer::Single)
-        .map_or(Format::JSON, |format| Format { shape: negotiate::Shape::Object, ..format });
+    let format = Format::of_errors(request.headers(), pretty.as_deref());
     let (method, path) = (request.method().clone(), request.uri().path().to_string());
     let response = match answer(&app, request, &query).await {
         Ok(response) => response,
@@ -122,7 +121,7 @@ async fn other(app: &Arc<App>, request: Request, query: &Query) -> Result<Respon
     let document = discovery::document(path, accept, &app.address);
     let format = |accept_any: bool| match negotiate::negotiate(request.headers(), pretty, Answer::Single) {
         Ok(format) => Ok(format),
-        Err(_) if accept_any => Ok(Format::JSON),
+        Err(_) if accept_any => Ok(Format::of_errors(request.headers(), pretty)),
         Err(status) => Err(status),
     };
     match document {

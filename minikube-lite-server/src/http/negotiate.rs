@@ -29,7 +29,14 @@ pub struct Format {
 }
 
 impl Format {
-    pub const JSON: Format = Format { encoding: Encoding::Json { pretty: false }, shape: Shape::Object };
+    /// The format for a failure: the client's, or JSON where it accepts nothing that is written.
+    pub fn of_errors(headers: &HeaderMap, pretty: Option<&str>) -> Format {
+        let encoding = match negotiate(headers, pretty, Answer::Single) {
+            Ok(format) => format.encoding,
+            Err(_) => Encoding::Json { pretty: wants_pretty(headers, pretty) },
+        };
+        Format { encoding, shape: Shape::Object }
+    }
 
     pub fn content_type(&self) -> &'static str {
         match self.encoding {

@@ -106,8 +106,7 @@ impl Call<'_> {
         negotiate::negotiate(&self.headers, self.pretty(), answer)
     }
     fn error_format(&self) -> Format {
-        let format = self.format(Answer::Single).unwrap_or(Format::JSON);
-        Format { shape: negotiate::Shape::Object, ..format }
+        Format::of_errors(&self.headers, self.pretty())
     }
     fn include(&self) -> Result<Include, Status> {
         match self.query.get("includeObject") {

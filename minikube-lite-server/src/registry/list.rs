@@ -3,7 +3,9 @@
 use super::{Attributes, Entry, Event, ListOptions, Match, Registry, key, prefix, strategy_of};
 use crate::store;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use shared_types::kinds::Kind;
 use shared_types::selector::{FieldSelector, LabelSelector};
@@ -180,6 +182,15 @@ impl Registry {
     }
 }
 
+/// Base64 as Go reads it, which does not mind stray bits at the end.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
 fn encode_token(rv: i64, start: String) -> String {
     let token = Token { v: TOKEN_VERSION.into(), rv, start };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
@@ -188,7 +199,7 @@ fn encode_token(rv: i64, start: String) -> String {
 fn decode_token(text: &str) -> Result<Token, Status> {
     let invalid =
         |why: String| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
-    let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|problem| match problem {
+    let bytes = LENIENT.decode(text.trim_end_matches('=')).map_err(|problem| match problem {
         base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => {
             invalid(format!("illegal base64 data at input byte {at}"))
         }
