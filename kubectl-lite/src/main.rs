@@ -9,6 +9,7 @@ mod cmd;
 mod context;
 mod describe;
 mod errors;
+mod explain;
 mod go_format;
 mod gotemplate;
 mod jsonpath;

@@ -6,6 +6,7 @@ pub mod config;
 pub mod create;
 pub mod delete;
 pub mod describe;
+pub mod explain;
 pub mod expose;
 pub mod flags;
 pub mod get;
@@ -122,6 +123,7 @@ pub static COMMANDS: &[Entry] = &[
         command::<apply::last_applied::View>("view-last-applied", "Show what was applied last"),
         command::<apply::last_applied::Set>("set-last-applied", "Say what counts as applied last"),
     ]),
+    command::<explain::Explain>("explain", "Tell what a resource's fields mean").section(Section::Intermediate),
     command::<describe::Describe>("describe", "Tell all about resources").section(Section::Debugging),
     command::<patch::Patch>("patch", "Change fields of a resource").section(Section::Advanced),
     command::<wait::Wait>("wait", "Wait until resources reach a condition").section(Section::Advanced),
