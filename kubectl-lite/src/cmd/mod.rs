@@ -45,6 +45,8 @@ pub struct Entry {
     pub hidden: bool,
     /// The heading that it stands under in the overview.
     pub section: Section,
+    /// `--user` names users to the command itself, not one of the kubeconfig.
+    pub names_users: bool,
     /// What it does itself; `None` where it only holds other commands.
     pub action: Option<Action>,
     pub children: &'static [Entry],
@@ -91,7 +93,16 @@ pub const fn command<C: Command>(name: &'static str, about: &'static str) -> Ent
 
 /// An entry that only holds others.
 pub const fn group(name: &'static str, about: &'static str, children: &'static [Entry]) -> Entry {
-    Entry { name, aliases: &[], about, hidden: false, section: Section::Other, action: None, children }
+    Entry {
+        name,
+        aliases: &[],
+        about,
+        hidden: false,
+        section: Section::Other,
+        names_users: false,
+        action: None,
+        children,
+    }
 }
 
 impl Entry {
@@ -101,6 +112,10 @@ impl Entry {
     /// A command that also holds others (`create`).
     pub const fn children(self, children: &'static [Entry]) -> Entry {
         Entry { children, ..self }
+    }
+    /// Takes `--user` for itself; the values are in [`Globals::subjects`](crate::cli::Globals::subjects).
+    pub const fn naming_users(self) -> Entry {
+        Entry { names_users: true, ..self }
     }
     pub const fn section(self, section: Section) -> Entry {
         Entry { section, ..self }

@@ -40,9 +40,9 @@ impl Command for SetContext {
         let globals = &cx.globals;
         edit(&config.file_of("contexts", name), |document| {
             let context = stanza_mut(document, "contexts", name);
-            let values = [("cluster", &globals.cluster), ("user", &globals.user), ("namespace", &globals.namespace)];
-            for (field, value) in values {
-                match value.as_deref() {
+            let (cluster, namespace) = (globals.cluster.as_deref(), globals.namespace.as_deref());
+            for (field, value) in [("cluster", cluster), ("user", globals.user()), ("namespace", namespace)] {
+                match value {
                     Some("") if field == "namespace" => drop(context.remove(field)),
                     Some(value) => context.set(field, value),
                     None => {}
