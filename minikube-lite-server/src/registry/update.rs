@@ -69,6 +69,11 @@ impl Registry {
             strategy.default(&mut new);
             keep_other_parts(kind, &mut new, &old, part);
             metadata::keep_system_fields(&mut new, &old);
+            // Who manages a field goes by what was sent, not by what an update that leaves it out keeps. The node of a Pod is
+            // nobody's choice of a field.
+            if !options.applied && part != Part::Other("binding") {
+                self.track_managed_fields(kind, Some(&old), &mut new, &options, part);
+            }
             strategy.prepare_for_update(&mut new, &old, part);
             if strategy.has_generation() {
                 let generation = old.int("metadata.generation").unwrap_or(0);
@@ -84,10 +89,6 @@ impl Registry {
             }
             let warnings = strategy.warnings(&new, Some(&old));
             new.set("metadata.resourceVersion", old.text("metadata.resourceVersion"));
-            // The node of a Pod is nobody's choice of a field.
-            if !options.applied && part != Part::Other("binding") {
-                self.track_managed_fields(kind, Some(&old), &mut new, &options, part);
-            }
             keep_times_if_unchanged(&old, &mut new);
             let removes = new.is_terminating()
                 && new.list("metadata.finalizers").is_empty()

@@ -68,7 +68,8 @@ pub fn load() -> Definitions {
         let name = kind_name(kind.group, kind.version, kind.kind);
         set_kinds(&mut words, &name, vec![gvk(kind.group, kind.version, kind.kind)]);
         if kind.is_stored() {
-            words.insert(kind_name(kind.group, kind.version, &kind.list_kind()), list(kind));
+            let properties = words.get(&name).map_or(Value::Null, |definition| definition["properties"].clone());
+            words.insert(kind_name(kind.group, kind.version, &kind.list_kind()), list(kind, &properties));
         }
         for (group, version, name) in kind.subresources.iter().filter_map(|sub| sub.gvk) {
             set_kinds(&mut words, &kind_name(group, version, name), vec![gvk(group, version, name)]);
@@ -214,16 +215,16 @@ fn enumerations() -> HashMap<&'static str, Vec<(&'static str, &'static str)>> {
     types
 }
 
-fn list(kind: &Kind) -> Value {
-    let plain = |text: &str| json!({"type": "string", "description": text});
+/// The list of a kind, which says the same of its version and kind as the kind does with these `properties`.
+fn list(kind: &Kind, properties: &Value) -> Value {
     let name = kind_name(kind.group, kind.version, kind.kind);
     json!({
         "description": format!("{} is a list of {} objects.", kind.list_kind(), kind.kind),
         "type": "object",
         "required": ["items"],
         "properties": {
-            "apiVersion": plain("The version of the API in which the list is written."),
-            "kind": plain("The kind of the list."),
+            "apiVersion": properties["apiVersion"],
+            "kind": properties["kind"],
             "metadata": {"$ref": format!("#/{META}.ListMeta"), "description": "Metadata of the list."},
             "items": {"type": "array", "items": {"$ref": format!("#/{name}")}, "description": "The objects."},
         },

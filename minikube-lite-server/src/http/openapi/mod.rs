@@ -57,7 +57,7 @@ static V3_INDEX: LazyLock<Document> = LazyLock::new(|| {
 impl Document {
     fn new(content_type: &'static str, bytes: &[u8]) -> Document {
         let hash = Sha512::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect();
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         // Writing to memory does not fail.
         let gzip = encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default();
         Document { hash, content_type, gzip: gzip.into() }
