@@ -3,12 +3,13 @@
 use super::runtime::{Change, Full, Informers, Key, Queue, stored_kinds, work};
 use super::{Context, Tasks};
 use crate::client::{Client, DeleteOptions, Part, Propagation};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
 use shared_types::selector::LabelSelector;
 use shared_types::status::Status;
-use shared_types::time::format_time;
+use shared_types::time::{format_time, parse_time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use tokio::task::JoinSet;
 
 const FINALIZER: &str = "kubernetes";
 const WORKERS: usize = 4;
+/// How long the content stays untouched after the deletion was asked for, as in a real cluster, where it lets every API
+/// server see it; clients rely on finding the namespace `Terminating`.
+const GRACE: SignedDuration = SignedDuration::from_secs(5);
 /// Looks again after this, should no change of the content have led to it before.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -87,6 +91,12 @@ impl Controller {
             return Ok(());
         }
         if !namespace.list("spec.finalizers").iter().any(|finalizer| finalizer == FINALIZER) {
+            return Ok(());
+        }
+        let asked = parse_time(namespace.text("metadata.deletionTimestamp")).unwrap_or(Timestamp::UNIX_EPOCH);
+        let left = GRACE.saturating_sub(self.client.environment().now().duration_since(asked));
+        if left.is_positive() {
+            self.queue.add_after(name, left.unsigned_abs());
             return Ok(());
         }
         let mut remains = Remains::default();

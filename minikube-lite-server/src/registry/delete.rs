@@ -39,15 +39,21 @@ impl Registry {
         let kind = event::stored_kind(kind);
         let strategy = strategy_of(kind);
         strategy.admit_deletion(name)?;
-        // The object as this has marked it, when it can go at once.
-        let mut marked = None;
+        // What this deletion has marked, with its uid.
+        let mut marked: Option<(Arc<Entry>, String)> = None;
         loop {
-            let Some(entry) = self.store.get(kind.plural, &super::key(kind, namespace, name)) else {
-                // Somebody else was quicker to take away what this has marked.
-                return marked.map(|entry| Deleted { entry, gone: true }).ok_or_else(|| not_found(kind, name));
+            let entry = self.store.get(kind.plural, &super::key(kind, namespace, name));
+            let found = entry.map(|entry| entry.object().map(|object| (entry, object))).transpose()?;
+            let (entry, mut object) = match (found, &marked) {
+                (Some((entry, object)), None) => {
+                    check_preconditions(kind, name, &object, &options)?;
+                    (entry, object)
+                }
+                (Some((entry, object)), Some((_, uid))) if object.uid() == uid => (entry, object),
+                // Whoever saw the mark was quicker to delete it.
+                (_, Some((entry, _))) => return Ok(Deleted { entry: entry.clone(), gone: true }),
+                (None, None) => return Err(not_found(kind, name)),
             };
-            let mut object = entry.object()?;
-            check_preconditions(kind, name, &object, &options)?;
             match self.mark(strategy, &mut object, &options) {
                 Marked::Waits => return Ok(Deleted { entry, gone: false }),
                 Marked::Deletes => {}
@@ -59,13 +65,11 @@ impl Registry {
                 Marked::Changed { deletes } => {
                     match self.commit(kind, &mut object, Expect::Revision(entry.revision), false).await {
                         Ok(entry) if !deletes => return Ok(Deleted { entry, gone: false }),
-                        Ok(entry) => {
-                            marked = Some(entry);
-                            continue;
-                        }
-                        Err(WriteError::Conflict) => continue,
+                        Ok(entry) => marked = Some((entry, object.uid().to_string())),
+                        Err(WriteError::Conflict) => {}
                         Err(WriteError::Failed(why)) => return Err(failed(why)),
                     }
+                    continue;
                 }
             }
             if options.dry_run {

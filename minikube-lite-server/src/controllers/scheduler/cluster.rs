@@ -10,7 +10,8 @@ pub(super) struct Cluster {
     nodes: HashMap<Arc<str>, Load>,
     /// By uid, every Pod that is counted on a node.
     counted: HashMap<Arc<str>, Counted>,
-    waiting: BTreeMap<Key, Arc<str>>,
+    /// The value tells whether a change of other Pods may help.
+    waiting: BTreeMap<Key, bool>,
 }
 
 struct Counted {
@@ -96,12 +97,13 @@ impl Cluster {
     pub fn node_of(&self, uid: &str) -> Option<&Arc<str>> {
         self.counted.get(uid).map(|counted| &counted.node)
     }
-    /// Notes that a Pod found no node.
-    pub fn wait(&mut self, key: Key, uid: Arc<str>) {
-        self.waiting.insert(key, uid);
+    /// Notes that a Pod found no node, and whether a change of other Pods may help.
+    pub fn wait(&mut self, key: Key, depends_on_pods: bool) {
+        self.waiting.insert(key, depends_on_pods);
     }
-    /// The Pods that found no node.
-    pub fn waiting(&self) -> Vec<Key> {
-        self.waiting.keys().cloned().collect()
+    /// The Pods that found no node; only those that a change of other Pods may help, where `pods_changed`.
+    pub fn waiting(&self, pods_changed: bool) -> Vec<Key> {
+        let waiting = self.waiting.iter().filter(|(_, depends_on_pods)| **depends_on_pods || !pods_changed);
+        waiting.map(|(key, _)| key.clone()).collect()
     }
 }

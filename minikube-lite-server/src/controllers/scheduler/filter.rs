@@ -48,7 +48,7 @@ pub(super) fn place(
 
 /// Why a node won't do on its own account: the first filter that fails tells.
 fn refusal(cluster: &Cluster, node: &Full, pod: &PodView, object: &Value) -> Option<Reasons> {
-    let never = |reason: &str| Some(Reasons { reasons: vec![reason.into()], helps: false });
+    let never = |reason: &str| Some(Reasons { reasons: vec![reason.into()], helps: false, by_pods: false });
     let unschedulable_taint = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
     let tolerations = object.list("spec.tolerations");
     let tolerated = || tolerations.iter().any(|toleration| affinity::tolerates(toleration, &unschedulable_taint));
@@ -75,7 +75,7 @@ fn refusal(cluster: &Cluster, node: &Full, pod: &PodView, object: &Value) -> Opt
     }
     // Evicting others cannot help a Pod that asks for more than the whole node.
     let helps = wants.cpu <= has.cpu && wants.memory <= has.memory;
-    (!reasons.is_empty()).then_some(Reasons { reasons, helps })
+    (!reasons.is_empty()).then_some(Reasons { reasons, helps, by_pods: helps })
 }
 
 /// What other Pods' places mean for this one: inter-pod affinity, spreading and host ports.
@@ -193,7 +193,7 @@ impl<'a> Peers<'a> {
     }
 
     fn refusal(&self, node: &Full) -> Option<Reasons> {
-        let because = |reason: &str, helps| Some(Reasons { reasons: vec![reason.into()], helps });
+        let because = |reason: &str, helps| Some(Reasons { reasons: vec![reason.into()], helps, by_pods: true });
         let labels = &node.meta.labels;
         if let Some(taken) = self.taken_ports.get(&node.meta.name)
             && self.host_ports.iter().any(|(protocol, port)| taken.iter().any(|(p, n)| p == protocol && n == port))

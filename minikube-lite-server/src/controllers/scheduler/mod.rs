@@ -15,11 +15,14 @@ use shared_types::kinds;
 use shared_types::status::Status;
 use shared_types::time::format_time;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The name by which Pods ask for this scheduler.
 const NAME: &str = "default-scheduler";
 /// Pods are placed one after the other, but many bindings may be on their way.
 const WORKERS: usize = 64;
+/// A Pod that found no node is tried again after this, even if nothing seems to have changed.
+const RETRY: Duration = Duration::from_secs(300);
 
 struct Scheduler {
     client: Client,
@@ -50,7 +53,7 @@ pub(super) fn start(context: &Context, tasks: &mut Tasks) {
             })
         };
         if matters(change.old) != matters(change.new) {
-            this.retry_waiting();
+            this.retry_waiting(false);
         }
     });
     for _ in 0..WORKERS {
@@ -67,9 +70,8 @@ impl Scheduler {
     }
 
     fn pod_changed(&self, change: &Change<'_, PodView>) {
-        let freed = match (change.old, change.new) {
-            (Some(old), new) => !old.node.is_empty() && !old.is_terminal() && new.is_none_or(|new| new.is_terminal()),
-            _ => false,
+        let placed = |pod: Option<&Arc<PodView>>| {
+            pod.filter(|pod| !pod.node.is_empty() && !pod.is_terminal()).map(|pod| pod.meta.labels.clone())
         };
         self.cluster().pod_changed(change);
         if let Some(pod) = change.new.filter(|pod| pod.node.is_empty() && !pod.meta.terminating) {
@@ -78,14 +80,14 @@ impl Scheduler {
                 self.queue.add(pod.meta.key());
             }
         }
-        if freed {
-            self.retry_waiting();
+        if placed(change.old) != placed(change.new) {
+            self.retry_waiting(true);
         }
     }
 
     /// Something changed that may make room for Pods that found no node.
-    fn retry_waiting(&self) {
-        for key in self.cluster().waiting() {
+    fn retry_waiting(&self, pods_changed: bool) {
+        for key in self.cluster().waiting(pods_changed) {
             self.queue.add(key);
         }
     }
@@ -107,7 +109,7 @@ impl Scheduler {
             let placed = filter::place(&self.informers, &cluster, &nodes, &pod, object);
             match &placed {
                 Ok(node) => cluster.assume(&pod, node.clone()),
-                Err(_) => cluster.wait(key.clone(), pod.meta.uid.clone()),
+                Err(report) => cluster.wait(key.clone(), report.depends_on_pods()),
             }
             placed
         };
@@ -122,7 +124,10 @@ impl Scheduler {
                     bound => bound,
                 }
             }
-            Err(report) => self.report(&pod, &report.to_string()).await,
+            Err(report) => {
+                self.queue.add_after(key, RETRY);
+                self.report(&pod, &report.to_string()).await
+            }
         }
     }
 

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Why one node won't do. `helps` tells whether evicting other Pods from it could change that.
+/// Why one node won't do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reasons {
     pub reasons: Vec<String>,
+    /// Evicting other Pods from the node could change that.
     pub helps: bool,
+    /// It has to do with other Pods, so that a change of those is worth another try.
+    pub by_pods: bool,
 }
 
 /// What was found on all nodes.
@@ -28,6 +31,13 @@ fn histogram<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
     let mut texts: Vec<String> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     texts.sort();
     texts.join(", ")
+}
+
+impl Report {
+    /// Whether a change of other Pods may make room.
+    pub fn depends_on_pods(&self) -> bool {
+        self.refusals.iter().any(|node| node.by_pods)
+    }
 }
 
 impl fmt::Display for Report {
@@ -54,7 +64,7 @@ mod tests {
 
     #[test]
     fn composition() {
-        let reasons = |text: &str, helps| Reasons { reasons: vec![text.into()], helps };
+        let reasons = |text: &str, helps| Reasons { reasons: vec![text.into()], helps, by_pods: helps };
         let affinity = "node(s) didn't match Pod's node affinity/selector";
         let report = Report {
             nodes: 2,
