@@ -13,20 +13,43 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("cargo::rerun-if-changed=build.rs");
+    let mut fingerprint = DefaultHasher::new();
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+        hash_files(Path::new(source), &mut fingerprint)?;
+    }
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     add_kinds(&mut generator);
     add_others(&mut generator);
     let definitions = serde_json::to_vec(&generator.take_definitions(true))?;
+    definitions.hash(&mut fingerprint);
+    println!("cargo::rustc-env=OPENAPI_FINGERPRINT={:016x}", fingerprint.finish());
     let path = Path::new(&std::env::var("OUT_DIR")?).join("definitions.json.deflate");
     let mut encoder = DeflateEncoder::new(std::fs::File::create(path)?, Compression::best());
     encoder.write_all(&definitions)?;
     encoder.finish()?;
     Ok(())
+}
+
+/// What the OpenAPI documents are made from, beside the words. Their hashes follow from it, so that none has to be made
+/// before it is asked for.
+const SOURCES: &[&str] =
+    &["build.rs", "src/http/health.rs", "src/http/openapi", "../shared-types/src/kinds", "../shared-types/src/schema"];
+
+/// Hashes a file, or all files of a folder by name.
+fn hash_files(path: &Path, hasher: &mut DefaultHasher) -> std::io::Result<()> {
+    if !path.is_dir() {
+        std::fs::read(path)?.hash(hasher);
+        return Ok(());
+    }
+    let mut files = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    files.iter().try_for_each(|file| hash_files(file, hasher))
 }
 
 /// A definition for each type, and for whatever it refers to.

@@ -13,7 +13,6 @@ use super::query::Query;
 use super::respond;
 use axum::body::Body;
 use bytes::Bytes;
-use definitions::Definitions;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -27,40 +26,42 @@ use sha2::{Digest as _, Sha512};
 use shared_types::kinds::KINDS;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 const JSON: &str = "application/json";
 const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 /// The same as an answer's content type, where `@` has no place (RFC 6838).
 const V2_PROTOBUF_ANSWER: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
-/// A document at rest.
+/// A document that is made when it is first asked for, and kept compressed.
 struct Document {
-    /// Of the document before compression.
+    /// Stands for the content: of what all documents are made from, and which document it is.
     hash: String,
     content_type: &'static str,
-    gzip: Bytes,
+    make: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
+    gzip: OnceLock<Bytes>,
 }
 
-static V2_JSON: LazyLock<Document> = LazyLock::new(|| Document::new(JSON, &to_bytes(&v2_document())));
+static V2_JSON: LazyLock<Document> = LazyLock::new(|| Document::new("v2", JSON, || to_bytes(&v2_document())));
 static V2_PB: LazyLock<Document> =
-    LazyLock::new(|| Document::new(V2_PROTOBUF_ANSWER, &protobuf::encode(&v2_document())));
+    LazyLock::new(|| Document::new("v2 pb", V2_PROTOBUF_ANSWER, || protobuf::encode(&v2_document())));
 /// The documents of OpenAPI 3.0 by what comes after `/openapi/v3/`.
 static V3: LazyLock<BTreeMap<String, Document>> = LazyLock::new(v3_documents);
-static V3_INDEX: LazyLock<Document> = LazyLock::new(|| {
-    let entry = |(path, document): (&String, &Document)| {
-        (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={}", document.hash)}))
-    };
-    Document::new(JSON, &to_bytes(&json!({"paths": V3.iter().map(entry).collect::<Map<_, _>>()})))
-});
+static V3_INDEX: LazyLock<Document> = LazyLock::new(|| Document::new("v3", JSON, || to_bytes(&v3_index())));
 
 impl Document {
-    fn new(content_type: &'static str, bytes: &[u8]) -> Document {
-        let hash = Sha512::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect();
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        // Writing to memory does not fail.
-        let gzip = encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default();
-        Document { hash, content_type, gzip: gzip.into() }
+    fn new(name: &str, content_type: &'static str, make: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Document {
+        let digest = Sha512::digest(format!("{} {name}", env!("OPENAPI_FINGERPRINT")));
+        let hash = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+        Document { hash, content_type, make: Box::new(make), gzip: OnceLock::new() }
+    }
+
+    fn gzip(&self) -> &Bytes {
+        self.gzip.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            // Writing to memory does not fail.
+            encoder.write_all(&(self.make)()).and_then(|()| encoder.finish()).unwrap_or_default().into()
+        })
     }
 
     fn answer(&self, headers: &HeaderMap, cached: bool) -> Response<Body> {
@@ -71,12 +72,12 @@ impl Document {
         let mut response = if has(IF_NONE_MATCH, &etag) {
             respond::bytes(304, self.content_type, Vec::new())
         } else if has(ACCEPT_ENCODING, "gzip") {
-            let mut response = respond::bytes(200, self.content_type, self.gzip.clone());
+            let mut response = respond::bytes(200, self.content_type, self.gzip().clone());
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             response
         } else {
             let mut plain = Vec::new();
-            match GzDecoder::new(&self.gzip[..]).read_to_end(&mut plain) {
+            match GzDecoder::new(&self.gzip()[..]).read_to_end(&mut plain) {
                 Ok(_) => respond::bytes(200, self.content_type, plain),
                 Err(_) => respond::bytes(500, "text/plain; charset=utf-8", Vec::new()),
             }
@@ -177,18 +178,37 @@ fn discovery_paths() -> BTreeMap<String, Vec<Path>> {
     all
 }
 
+fn v3_index() -> Value {
+    let entry = |(path, document): (&String, &Document)| {
+        (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={}", document.hash)}))
+    };
+    json!({"paths": V3.iter().map(entry).collect::<Map<_, _>>()})
+}
+
 fn v3_documents() -> BTreeMap<String, Document> {
-    let definitions: Definitions = definitions::load();
-    let mut all = discovery_paths();
-    for (group, version) in group_versions() {
-        let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
-        all.insert(path, operations::of_version(group, version));
-    }
-    let document = |paths: Vec<Path>| Document::new(JSON, &to_bytes(&v3::document(&paths, &definitions)));
-    let mut documents: BTreeMap<String, Document> =
-        all.into_iter().map(|(path, paths)| (path, document(paths))).collect();
-    documents.insert("version".into(), Document::new(JSON, &to_bytes(&version_document())));
+    let document = |name: &str, paths: fn(&str) -> Vec<Path>| {
+        let path = name.to_string();
+        let make = move || to_bytes(&v3::document(&paths(&path), &definitions::load()));
+        (name.to_string(), Document::new(name, JSON, make))
+    };
+    let mut documents = BTreeMap::new();
+    documents.extend(
+        discovery_paths().keys().map(|name| document(name, |name| discovery_paths().remove(name).unwrap_or_default())),
+    );
+    documents.extend(group_versions().into_iter().map(|(group, version)| {
+        document(&version_path(group, version), |name| {
+            let here = |pair: &(&str, &str)| version_path(pair.0, pair.1) == name;
+            let found = group_versions().into_iter().find(here);
+            found.map_or_else(Vec::new, |(group, version)| operations::of_version(group, version))
+        })
+    }));
+    documents.insert("version".into(), Document::new("version", JSON, || to_bytes(&version_document())));
     documents
+}
+
+/// Where the document of a group and version lies.
+fn version_path(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
 
 /// The document of `/version`.
@@ -226,7 +246,7 @@ mod tests {
     #[test]
     fn the_index_names_every_version_by_its_hash() {
         for (group, version) in group_versions() {
-            let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
+            let path = version_path(group, version);
             let document = &V3[&path];
             let query = format!("hash={}", document.hash);
             let answer = get(&format!("/openapi/v3/{path}"), &query, &[]).unwrap();
