@@ -5,6 +5,7 @@ use crate::go_format::type_name;
 use crate::jsonpath::{JsonPath, relaxed};
 use serde_json::Value;
 use shared_types::quantity::Quantity;
+use shared_types::sort;
 use std::cmp::Ordering;
 
 /// Sorts `items` by what `path` finds in the object that `object` gives for each. Items without such a field come first;
@@ -27,14 +28,14 @@ pub fn sort_by<T>(items: &mut [T], path: &str, object: impl Fn(&T) -> &Value) ->
         )));
     }
     let mut problem = None;
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by(|a, b| match (&keys[*a], &keys[*b]) {
-        (Some(a), Some(b)) => compare(a, b).unwrap_or_else(|why| {
-            problem = Some(why);
-            Ordering::Equal
-        }),
-        (a, b) => a.is_some().cmp(&b.is_some()),
-    });
+    let mut order =
+        sort::sort_by((0..items.len()).collect(), &mut |a: &usize, b: &usize| match (&keys[*a], &keys[*b]) {
+            (Some(a), Some(b)) => compare(a, b).unwrap_or_else(|why| {
+                problem = Some(why);
+                Ordering::Equal
+            }),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        });
     if let Some(why) = problem {
         return Err(CommandError::message(why));
     }

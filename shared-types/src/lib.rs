@@ -12,6 +12,7 @@ pub mod patch;
 pub mod quantity;
 pub mod schema;
 pub mod selector;
+pub mod sort;
 pub mod status;
 pub mod time;
 pub mod validation;

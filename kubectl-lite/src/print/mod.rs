@@ -4,6 +4,7 @@ mod custom_columns;
 pub mod go_template;
 mod json;
 pub mod jsonpath;
+mod kyaml;
 pub mod name;
 pub mod table;
 mod yaml;
@@ -121,6 +122,7 @@ impl PrintFlags {
         match lower.as_str() {
             "name" if inline.is_none() => Ok(Box::new(name::NamePrinter { operation: String::new() })),
             "json" if inline.is_none() => Ok(Box::new(json::JsonPrinter { order })),
+            "kyaml" if inline.is_none() => Ok(Box::new(kyaml::KyamlPrinter { order })),
             "yaml" if inline.is_none() => Ok(Box::<yaml::YamlPrinter>::default()),
             "jsonpath" | "jsonpath-as-json" | "jsonpath-file" => {
                 let template = required(template)?;

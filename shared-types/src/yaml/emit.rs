@@ -2,6 +2,7 @@
 
 use super::resolve::needs_quotes;
 use crate::number::format_general;
+use crate::sort::sort_by;
 use serde_json::Value;
 
 /// Folds text at the first space beyond this column.
@@ -77,8 +78,8 @@ impl Emitter {
                 }
             }
             Value::Object(map) if !map.is_empty() => {
-                let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
-                pairs.sort_by(|a, b| natural_order(a.0, b.0));
+                let pairs: Vec<(&String, &Value)> = map.iter().collect();
+                let pairs = sort_by(pairs, &mut |a, b| natural_order(a.0, b.0));
                 for (number, (key, value)) in pairs.into_iter().enumerate() {
                     self.start_entry(inner, number == 0, place);
                     let place = self.key(key, inner);

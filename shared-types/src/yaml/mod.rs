@@ -82,6 +82,11 @@ impl Document {
     }
 }
 
+/// Whether a reader takes the unquoted text for a string.
+pub fn is_plain_text(text: &str) -> bool {
+    !resolve::needs_quotes(text)
+}
+
 /// Reads one document: the first of the text. A text without any is `null`.
 pub fn parse_document(text: &str) -> Result<Document, YamlError> {
     let Some((tree, root)) = parse::Parser::document(text)? else {

@@ -172,3 +172,27 @@ fn long_text_is_folded_and_long_keys_are_marked() {
     let key = "k".repeat(129);
     assert_eq!(to_yaml(&json!({ key.clone(): {"a\nb": 1} })), format!("? {key}\n: ? |-\n    a\n    b\n  : 1\n"));
 }
+
+#[test]
+fn any_keys_can_be_sorted() {
+    let keys = [
+        "-a",
+        "0x1",
+        "1.5",
+        "1_0",
+        "12e3",
+        "1a",
+        "089",
+        "0777",
+        "2001-01-01",
+        "a",
+        "a.",
+        "b",
+        "yes",
+        "x.y",
+        "00",
+        "01",
+    ];
+    let value = Value::Object(keys.iter().map(|key| (key.to_string(), Value::from(1))).collect());
+    assert_eq!(read(&to_yaml(&value)), value);
+}
