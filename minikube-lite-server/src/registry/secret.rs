@@ -38,35 +38,33 @@ impl Strategy for Secret {
         if binary_size(data) > MAX_DATA {
             errors.push(FieldError::too_long(&path, MAX_DATA));
         }
-        let mut require = |path: &Path| errors.push(FieldError::required(path, ""));
-        match secret.text("type") {
+        let is_empty = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or("").is_empty();
+        let missing = |keys: &[&'static str]| -> Vec<&'static str> {
+            keys.iter().copied().filter(|key| !data.contains_key(*key)).collect()
+        };
+        let required = match secret.text("type") {
             "kubernetes.io/service-account-token" => {
                 if secret.annotation(SERVICE_ACCOUNT_NAME).unwrap_or("").is_empty() {
-                    require(&Path::new("metadata.annotations").key(SERVICE_ACCOUNT_NAME));
+                    let annotations = Path::new("metadata.annotations");
+                    errors.push(FieldError::required(&annotations.key(SERVICE_ACCOUNT_NAME), ""));
                 }
+                Vec::new()
             }
-            "kubernetes.io/dockercfg" => errors.extend(docker_config(secret, ".dockercfg")),
-            "kubernetes.io/dockerconfigjson" => errors.extend(docker_config(secret, ".dockerconfigjson")),
-            "kubernetes.io/basic-auth" => {
-                if !data.contains_key("username") && !data.contains_key("password") {
-                    require(&path.key("username"));
-                    require(&path.key("password"));
-                }
+            ty @ ("kubernetes.io/dockercfg" | "kubernetes.io/dockerconfigjson") => {
+                let key = if ty == "kubernetes.io/dockercfg" { ".dockercfg" } else { ".dockerconfigjson" };
+                errors.extend(docker_config(secret, key));
+                Vec::new()
             }
-            "kubernetes.io/ssh-auth" => {
-                if data.get("ssh-privatekey").and_then(Value::as_str).unwrap_or("").is_empty() {
-                    require(&path.key("ssh-privatekey"));
-                }
-            }
-            "kubernetes.io/tls" => {
-                for key in ["tls.crt", "tls.key"] {
-                    if !data.contains_key(key) {
-                        require(&path.key(key));
-                    }
-                }
-            }
-            _ => {}
-        }
+            // Either will do.
+            "kubernetes.io/basic-auth" => match missing(&["username", "password"]) {
+                both if both.len() == 2 => both,
+                _ => Vec::new(),
+            },
+            "kubernetes.io/ssh-auth" if is_empty("ssh-privatekey") => vec!["ssh-privatekey"],
+            "kubernetes.io/tls" => missing(&["tls.crt", "tls.key"]),
+            _ => Vec::new(),
+        };
+        errors.extend(required.into_iter().map(|key| FieldError::required(&path.key(key), "")));
         errors
     }
 
