@@ -12,10 +12,14 @@ pub mod flags;
 pub mod get;
 pub mod kustomize;
 pub mod label;
+pub mod nodes;
 pub mod patch;
 pub mod plugin;
+pub mod rollout;
 pub mod run;
 pub mod scale;
+pub mod set;
+pub mod taint;
 pub mod version;
 pub mod wait;
 
@@ -129,9 +133,11 @@ pub static COMMANDS: &[Entry] = &[
         .children(create::COMMANDS),
     command::<expose::Expose>("expose", "Make a Service for a Deployment, ReplicaSet, Pod or Service")
         .section(Section::Beginner),
+    group("rollout", "Manage the rollout of a resource", rollout::COMMANDS).section(Section::Deploy),
     command::<scale::Scale>("scale", "Set how many replicas there are").section(Section::Deploy),
     command::<scale::Autoscale>("autoscale", "Let the number of replicas follow the load").section(Section::Deploy),
     command::<run::Run>("run", "Run an image in a new Pod").section(Section::Beginner),
+    group("set", "Change single features of objects", set::COMMANDS).section(Section::Beginner),
     command::<get::Get>("get", "Show one or many resources").section(Section::Intermediate),
     command::<delete::Delete>("delete", "Delete resources by file, name or selector").section(Section::Intermediate),
     command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced).children(&[
@@ -140,6 +146,10 @@ pub static COMMANDS: &[Entry] = &[
     ]),
     command::<explain::Explain>("explain", "Tell what a resource's fields mean").section(Section::Intermediate),
     command::<describe::Describe>("describe", "Tell all about resources").section(Section::Debugging),
+    command::<nodes::Cordon>("cordon", "Let no new Pods onto nodes").section(Section::Cluster),
+    command::<nodes::Uncordon>("uncordon", "Let new Pods onto nodes again").section(Section::Cluster),
+    command::<nodes::Drain>("drain", "Move all Pods off nodes").section(Section::Cluster),
+    command::<taint::Taint>("taint", "Change the taints of nodes").section(Section::Cluster),
     command::<patch::Patch>("patch", "Change fields of a resource").section(Section::Advanced),
     command::<wait::Wait>("wait", "Wait until resources reach a condition").section(Section::Advanced),
     command::<label::Label>("label", "Change the labels of resources").section(Section::Settings),

@@ -16,20 +16,31 @@ const NARROWEST: usize = 6;
 
 /// Rows that are laid out together. Widths are remembered from one [`Layout::write`] to the next, so that what a watch
 /// adds stands under what came before.
-#[derive(Default)]
 pub struct Layout {
     rows: Vec<Vec<String>>,
     widths: Vec<usize>,
+    padding: usize,
+    narrowest: usize,
+}
+
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout { rows: Vec::new(), widths: Vec::new(), padding: PADDING, narrowest: NARROWEST }
+    }
 }
 
 impl Layout {
     pub fn new() -> Layout {
         Layout::default()
     }
+    /// A layout with another distance between columns, which may then be as narrow as they are.
+    pub fn with_padding(padding: usize) -> Layout {
+        Layout { padding, narrowest: 0, ..Layout::default() }
+    }
     /// Adds a row. The last cell is written as it is; those before it are padded.
     pub fn row(&mut self, cells: Vec<String>) {
         for (index, cell) in cells.iter().take(cells.len().saturating_sub(1)).enumerate() {
-            let width = (cell.chars().count() + PADDING).max(NARROWEST);
+            let width = (cell.chars().count() + self.padding).max(self.narrowest);
             match self.widths.get_mut(index) {
                 Some(known) => *known = width.max(*known),
                 None => self.widths.push(width),

@@ -3,9 +3,11 @@
 mod arguments;
 mod builder;
 mod files;
+mod change;
 pub mod last_applied;
 
 pub use arguments::{Arguments, MISSING};
+pub use change::{changes, send_changes};
 pub use builder::{Builder, Target, set_list_item_kind};
 pub use files::{Document, Filenames, go_words, read_url};
 

@@ -46,13 +46,7 @@ impl Command for View {
         let mut shown = Vec::new();
         for info in builder.all(true).await? {
             match info.object.annotation(LAST_APPLIED) {
-                None => {
-                    writeln!(
-                        cx.streams.err(),
-                        "no last-applied-configuration annotation found on resource: {}",
-                        info.name
-                    )?;
-                }
+                None => {}
                 Some(text) => shown.push(
                     serde_json::from_str::<serde_json::Value>(text)
                         .map_err(|e| CommandError::message(e.to_string()))?,

@@ -1,0 +1,176 @@
+//! `kubectl set`: one file for each part.
+
+pub mod env;
+pub mod image;
+pub mod resources;
+pub mod selector;
+pub mod serviceaccount;
+pub mod subject;
+
+use super::flags::{DryRun, DryRunFlag};
+use super::{Entry, command};
+use crate::context::Context;
+use crate::errors::CommandError;
+use crate::print::{Order, PrintFlags};
+use crate::resource::{Builder, Filenames, Info, send_changes};
+use serde_json::Value;
+use shared_types::fields::Fields;
+
+pub static COMMANDS: &[Entry] = &[
+    command::<env::Env>("env", "Change environment variables of Pod templates"),
+    command::<image::Image>("image", "Change images of Pod templates"),
+    command::<resources::Resources>("resources", "Change what containers ask for and may take"),
+    command::<selector::Selector>("selector", "Change the selector of a Service"),
+    command::<serviceaccount::ServiceAccount>("serviceaccount", "Change the ServiceAccount of Pod templates")
+        .aliases(&["sa"]),
+    command::<subject::Subject>("subject", "Change users, groups and ServiceAccounts of a role binding"),
+];
+
+/// The flags that the parts share.
+#[derive(clap::Args, Clone)]
+pub struct Shared {
+    #[command(flatten)]
+    files: Filenames,
+    #[command(flatten)]
+    print: PrintFlags,
+    #[command(flatten)]
+    dry_run: DryRunFlag,
+    /// Everything of the types
+    #[arg(long)]
+    all: bool,
+    /// Name under which fields are managed
+    #[arg(long, default_value = "kubectl-set")]
+    field_manager: String,
+    /// Work on the files alone, without the server
+    #[arg(long)]
+    local: bool,
+    /// Label selector
+    #[arg(long, short = 'l', default_value = "")]
+    selector: String,
+}
+
+impl Shared {
+    /// The objects that `args` and the flags name.
+    async fn infos(&self, cx: &Context<'_>, args: &[String]) -> Result<Vec<Result<Info, CommandError>>, CommandError> {
+        if self.local && !args.is_empty() {
+            return Err(CommandError::message("resource arguments cannot be specified together with --local"));
+        }
+        Builder::new(cx)?
+            .files(&self.files)
+            .arguments(args)
+            .label_selector(&self.selector)
+            .everything(self.all)
+            .infos(!self.local)
+            .await
+    }
+
+    /// Changes all objects, and says so with `operation`. Those that stay as they are aren't mentioned.
+    async fn change_all(
+        &self,
+        cx: &Context<'_>,
+        args: &[String],
+        operation: &str,
+        mut change: impl FnMut(&Info) -> Result<Value, CommandError>,
+    ) -> Result<(), CommandError> {
+        let dry_run = self.dry_run.read(cx)?;
+        let mut errors = Vec::new();
+        for info in self.infos(cx, args).await? {
+            let result = match info {
+                Ok(info) => match change(&info) {
+                    Ok(after) => self.send(cx, &info, after, operation, dry_run).await,
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                errors.push(error);
+            }
+        }
+        CommandError::all(errors)
+    }
+
+    async fn send(
+        &self,
+        cx: &Context<'_>,
+        info: &Info,
+        after: Value,
+        operation: &str,
+        dry_run: DryRun,
+    ) -> Result<(), CommandError> {
+        let object = if self.local || dry_run.is_client() {
+            if after == info.object && !self.local {
+                return Ok(());
+            }
+            after
+        } else {
+            let sent = send_changes(cx, info, &after, &self.field_manager, dry_run).await;
+            match sent.map_err(|error| patch_failed(info, operation, error))? {
+                Some(object) => object,
+                None => return Ok(()),
+            }
+        };
+        let mut object = self.print.shown(object);
+        if self.local {
+            // Objects that came from files get what their type always has.
+            object = with_declared_fields(object);
+            object.remove("metadata.namespace");
+        }
+        let operation = if self.local && dry_run == DryRun::None {
+            operation.to_string()
+        } else {
+            dry_run.done(operation)
+        };
+        let mut printer = self.print.reporter(&operation, Order::Declared)?;
+        printer.print(&object, &mut *cx.streams.out().writer())
+    }
+}
+
+fn patch_failed(info: &Info, operation: &str, error: CommandError) -> CommandError {
+    let what = operation.trim_end_matches(" updated");
+    match error {
+        CommandError::Api { .. } => error,
+        other => CommandError::message(format!("failed to patch {what} update to pod template: {} {}", info.name, other.text())),
+    }
+}
+
+/// The object as its type writes it: empty structs that are always there included.
+fn with_declared_fields(object: Value) -> Value {
+    match shared_types::schema::of_kind(object.text("apiVersion"), object.text("kind")) {
+        Some(ty) => serde_json::from_slice(&shared_types::schema::encode(ty, &object)).unwrap_or(object),
+        None => object,
+    }
+}
+
+/// Where the Pod's spec is in an object of this kind, if it has one.
+pub fn pod_spec_path(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Pod" => Some("spec"),
+        "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet" | "Job" | "ReplicationController" => {
+            Some("spec.template.spec")
+        }
+        "CronJob" => Some("spec.jobTemplate.spec.template.spec"),
+        _ => None,
+    }
+}
+
+/// [`pod_spec_path`], with kubectl's error for kinds that have none.
+fn require_pod_spec(info: &Info) -> Result<&'static str, CommandError> {
+    pod_spec_path(&info.resource.kind).ok_or_else(|| {
+        CommandError::Raw(format!(
+            "error: {} the object is not a pod or does not have a pod template: *{}.{}\n\n",
+            info.reference(),
+            info.resource.version,
+            info.resource.kind
+        ))
+    })
+}
+
+/// Whether a container's name fits a pattern with `*`.
+fn name_fits(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((before, after)) => {
+            name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+        }
+    }
+}

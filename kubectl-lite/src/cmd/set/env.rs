@@ -1,0 +1,256 @@
+//! `kubectl set env`.
+
+use super::{Shared, name_fits, pod_spec_path, require_pod_spec};
+use crate::client::Request;
+use crate::cmd::Command;
+use crate::context::Context;
+use crate::errors::CommandError;
+use crate::resource::{Builder, Info};
+use serde_json::{Value, json};
+use shared_types::fields::Fields;
+use std::collections::HashMap;
+
+#[derive(clap::Args)]
+pub struct Env {
+    /// TYPE NAME... NAME=VALUE... NAME-...
+    args: Vec<String>,
+    #[command(flatten)]
+    shared: Shared,
+    /// Names of containers, with * for any part
+    #[arg(long, short, default_value = "*")]
+    containers: String,
+    /// NAME=VALUE
+    #[arg(long = "env", short = 'e')]
+    env: Vec<String>,
+    /// A ConfigMap or Secret to take variables from: configmap/NAME
+    #[arg(long, default_value = "")]
+    from: String,
+    /// With --from: only these keys
+    #[arg(long, value_delimiter = ',')]
+    keys: Vec<String>,
+    /// Show what there is
+    #[arg(long)]
+    list: bool,
+    /// Change variables that are there already
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    overwrite: bool,
+    /// With --from: what names begin with
+    #[arg(long, default_value = "")]
+    prefix: String,
+    /// With --list: look up the values of references
+    #[arg(long)]
+    resolve: bool,
+}
+
+impl Command for Env {
+    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let is_change = |arg: &&String| arg.contains('=') || (arg.ends_with('-') && arg.len() > 1);
+        let (changes, resources): (Vec<&String>, Vec<&String>) = self.args.iter().partition(is_change);
+        let resources: Vec<String> = resources.into_iter().cloned().collect();
+        if resources.is_empty() && self.shared.files.is_empty() {
+            return Err(CommandError::message("one or more resources must be specified as <resource> <name> or <resource>/<name>"));
+        }
+        if self.list {
+            return self.show(cx, &resources).await;
+        }
+        let (mut set, mut remove): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
+        for change in changes.into_iter().chain(&self.env) {
+            match (change.split_once('='), change.strip_suffix('-')) {
+                (Some((name, value)), _) => set.push(json!({"name": name, "value": value})),
+                (None, Some(name)) => remove.push(name.to_string()),
+                (None, None) => return Err(CommandError::message(format!("environment variables must be of the form key=value: {change}"))),
+            }
+        }
+        if let Some(both) = set.iter().find(|entry| remove.iter().any(|name| name == entry.text("name"))) {
+            return Err(CommandError::message(format!(
+                "can not both modify and remove the same environment variable in the same command: {}",
+                both.text("name")
+            )));
+        }
+        if !self.from.is_empty() {
+            self.take_over(cx, &mut set).await?;
+        }
+        if set.is_empty() && remove.is_empty() {
+            return Err(CommandError::message("at least one environment variable must be provided"));
+        }
+        self.shared
+            .change_all(cx, &resources, "env updated", |info| {
+                let path = require_pod_spec(info)?;
+                let mut object = info.object.clone();
+                let mut found = false;
+                for list in ["initContainers", "containers"] {
+                    for container in object.list_mut(&format!("{path}.{list}")) {
+                        if name_fits(container.text("name"), &self.containers) {
+                            found = true;
+                            self.check(info, container, &set)?;
+                            change(container, &set, &remove);
+                        }
+                    }
+                }
+                if !found {
+                    return Err(CommandError::message(format!(
+                        "{} does not have any containers matching {:?}",
+                        info.reference(),
+                        self.containers
+                    )));
+                }
+                Ok(object)
+            })
+            .await
+    }
+}
+
+/// The container's variables, changed in their place; new ones come last.
+fn change(container: &mut Value, set: &[Value], remove: &[String]) {
+    let mut env = container.list("env").to_vec();
+    for entry in set {
+        match env.iter_mut().find(|old| old.text("name") == entry.text("name")) {
+            Some(old) => *old = entry.clone(),
+            None => env.push(entry.clone()),
+        }
+    }
+    env.retain(|entry| !remove.iter().any(|name| name == entry.text("name")));
+    if env.is_empty() {
+        container.remove("env");
+    } else {
+        container.set("env", env);
+    }
+}
+
+impl Env {
+    fn check(&self, info: &Info, container: &Value, set: &[Value]) -> Result<(), CommandError> {
+        if self.overwrite {
+            return Ok(());
+        }
+        let there = |entry: &&Value| container.list("env").iter().any(|old| old.text("name") == entry.text("name"));
+        match set.iter().find(there) {
+            Some(entry) => Err(CommandError::message(format!(
+                "{}: '{}' already has a value, and --overwrite is false",
+                info.reference(),
+                entry.text("name")
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Variables for the keys of the ConfigMap or Secret that `--from` names.
+    async fn take_over(&self, cx: &Context<'_>, set: &mut Vec<Value>) -> Result<(), CommandError> {
+        for info in Builder::new(cx)?.arguments(std::slice::from_ref(&self.from)).all(true).await? {
+            let reference = match info.resource.kind.as_str() {
+                "ConfigMap" => "configMapKeyRef",
+                "Secret" => "secretKeyRef",
+                kind => return Err(CommandError::message(format!("unsupported resource specified in --from: {kind}"))),
+            };
+            for key in info.object.map("data").keys() {
+                if !self.keys.is_empty() && !self.keys.contains(key) {
+                    continue;
+                }
+                let name = variable_name(key);
+                if name != *key {
+                    writeln!(cx.streams.err(), "Warning: key {key} transferred to {name}")?;
+                }
+                set.push(json!({
+                    "name": format!("{}{name}", self.prefix),
+                    "valueFrom": {reference: {"name": info.name, "key": key}},
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    async fn show(&self, cx: &Context<'_>, resources: &[String]) -> Result<(), CommandError> {
+        let mut known = HashMap::new();
+        let mut errors = Vec::new();
+        for info in self.shared.infos(cx, resources).await? {
+            let info = match info {
+                Ok(info) => info,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            let Some(path) = pod_spec_path(&info.resource.kind) else { continue };
+            for list in ["initContainers", "containers"] {
+                for container in info.object.list(&format!("{path}.{list}")) {
+                    if !name_fits(container.text("name"), &self.containers) {
+                        continue;
+                    }
+                    writeln!(cx.streams.out(), "# {} {}, container {}", info.resource.kind, info.name, container.text("name"))?;
+                    for entry in container.list("env") {
+                        let line = self.line(cx, &info, entry, &mut known).await;
+                        writeln!(cx.streams.out(), "{line}")?;
+                    }
+                }
+            }
+        }
+        CommandError::all(errors)
+    }
+
+    /// One variable as it is listed.
+    async fn line(
+        &self,
+        cx: &Context<'_>,
+        info: &Info,
+        entry: &Value,
+        known: &mut HashMap<String, Result<Value, String>>,
+    ) -> String {
+        let name = entry.text("name");
+        for (field, plural, kind) in
+            [("valueFrom.configMapKeyRef", "configmaps", "configmap"), ("valueFrom.secretKeyRef", "secrets", "secret")]
+        {
+            if !entry.has(field) {
+                continue;
+            }
+            let (source, key) = (entry.text(&format!("{field}.name")), entry.text(&format!("{field}.key")));
+            let told = format!("# {name} from {kind} {source}, key {key}");
+            if !self.resolve {
+                return told;
+            }
+            let path = format!("/api/v1/namespaces/{}/{plural}/{source}", info.namespace);
+            if !known.contains_key(&path) {
+                let answer = async { cx.client()?.json(Request::get(path.clone())).await }.await;
+                known.insert(path.clone(), answer.map_err(|error| error.text()));
+            }
+            return match known.get(&path) {
+                Some(Ok(object)) => match object.map("data").get(key).and_then(Value::as_str) {
+                    Some(value) if kind == "secret" => format!("{name}={}", decoded(value)),
+                    Some(value) => format!("{name}={value}"),
+                    None => format!("# {name} error retrieving reference: key {key} not found in {kind} {source}"),
+                },
+                Some(Err(error)) => format!("# {name} error retrieving reference: {error}"),
+                None => told,
+            };
+        }
+        if entry.has("valueFrom.fieldRef") {
+            return format!("# {name} from field path {}", entry.text("valueFrom.fieldRef.fieldPath"));
+        }
+        if entry.has("valueFrom.resourceFieldRef") {
+            return format!("# {name} from resource {}", entry.text("valueFrom.resourceFieldRef.resource"));
+        }
+        format!("{name}={}", entry.text("value"))
+    }
+}
+
+fn decoded(value: &str) -> String {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(value).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A key as the name of a variable: in capitals, everything that no name may hold an underscore.
+fn variable_name(key: &str) -> String {
+    key.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_keep_their_place() {
+        let mut container = json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]});
+        change(&mut container, &[json!({"name": "C", "value": "3"}), json!({"name": "A", "value": "9"})], &["B".into()]);
+        assert_eq!(container, json!({"env": [{"name": "A", "value": "9"}, {"name": "C", "value": "3"}]}));
+        assert_eq!(variable_name("my-dash.key"), "MY_DASH_KEY");
+    }
+}
