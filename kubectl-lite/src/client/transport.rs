@@ -186,11 +186,17 @@ impl<'a> Client<'a> {
             return Ok(Events {
                 stream: Box::pin(response.bytes_stream().map(|r| r.map(|b| b.to_vec()))),
                 buffer: Vec::new(),
+                seen: 0,
             });
         }
         let status = response.status();
         let body = response.bytes().await.unwrap_or_default();
         Err(refusal(status, &body, &request).into())
+    }
+
+    /// For passing on whole requests, as `kubectl proxy` does.
+    pub fn forwarder(&self) -> Forwarder {
+        Forwarder { http: self.http.clone(), server: self.access.server.clone(), headers: self.headers.clone() }
     }
 
     async fn start(
@@ -298,6 +304,31 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Passes on requests with this client's credentials.
+#[derive(Clone)]
+pub struct Forwarder {
+    http: reqwest::Client,
+    server: String,
+    headers: HeaderMap,
+}
+
+impl Forwarder {
+    /// Sends a request; `target` is its path and query.
+    pub async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        mut headers: HeaderMap,
+        body: bytes::Bytes,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        for name in [http::header::HOST, http::header::CONNECTION, http::header::CONTENT_LENGTH] {
+            headers.remove(name);
+        }
+        headers.extend(self.headers.clone());
+        self.http.request(method, format!("{}{target}", self.server)).headers(headers).body(body).send().await
+    }
+}
+
 /// A certificate that does not verify, as Go says it.
 fn tls_words(error: &rustls::Error) -> String {
     use rustls::CertificateError;
@@ -361,25 +392,38 @@ fn refusal(code: StatusCode, body: &[u8], request: &Request) -> Status {
 pub struct Events {
     stream: std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<Vec<u8>, reqwest::Error>>>>,
     buffer: Vec<u8>,
+    /// How much of the buffer is known to hold no end of a line.
+    seen: usize,
 }
 
 impl Events {
     /// The next event (`{"type": ..., "object": ...}`); `None` when the server ends the watch.
     pub async fn next(&mut self) -> Result<Option<Value>, CommandError> {
-        loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                if !line.iter().all(u8::is_ascii_whitespace) {
-                    return parse(&line).map(Some);
-                }
-                continue;
+        while let Some(line) = self.line().await? {
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                // A line that breaks off ends the watch, as the end itself does.
+                return if line.ends_with(b"\n") { parse(&line).map(Some) } else { Ok(parse(&line).ok()) };
             }
+        }
+        Ok(None)
+    }
+
+    /// The next line with its end, which the last one may lack.
+    pub async fn line(&mut self) -> Result<Option<Vec<u8>>, CommandError> {
+        loop {
+            if let Some(end) = self.buffer[self.seen..].iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=self.seen + end).collect();
+                self.seen = 0;
+                return Ok(Some(line));
+            }
+            self.seen = self.buffer.len();
             match self.stream.next().await {
                 Some(Ok(piece)) => self.buffer.extend_from_slice(&piece),
-                // A watch that breaks off is over, as one that ends.
+                // A stream that breaks off is over, as one that ends.
                 Some(Err(_)) | None => {
+                    self.seen = 0;
                     let rest = std::mem::take(&mut self.buffer);
-                    return if rest.iter().all(u8::is_ascii_whitespace) { Ok(None) } else { Ok(parse(&rest).ok()) };
+                    return Ok(if rest.is_empty() { None } else { Some(rest) });
                 }
             }
         }

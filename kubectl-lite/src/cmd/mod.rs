@@ -2,24 +2,39 @@
 
 pub mod api_resources;
 pub mod apply;
+pub mod auth;
+pub mod certificate;
+pub mod cluster_info;
+pub mod completion;
 pub mod config;
+pub mod cp;
 pub mod create;
 pub mod delete;
 pub mod describe;
+pub mod diff;
+pub mod edit;
+pub mod events;
+pub mod exec;
 pub mod explain;
 pub mod expose;
 pub mod flags;
 pub mod get;
 pub mod kustomize;
 pub mod label;
+pub mod logs;
 pub mod nodes;
+pub mod options;
 pub mod patch;
 pub mod plugin;
+pub mod port_forward;
+pub mod proxy;
+pub mod replace;
 pub mod rollout;
 pub mod run;
 pub mod scale;
 pub mod set;
 pub mod taint;
+pub mod top;
 pub mod version;
 pub mod wait;
 
@@ -117,47 +132,65 @@ impl Entry {
     pub const fn children(self, children: &'static [Entry]) -> Entry {
         Entry { children, ..self }
     }
-    /// Takes `--user` for itself; the values are in [`Globals::subjects`](crate::cli::Globals::subjects).
-    pub const fn naming_users(self) -> Entry {
-        Entry { names_users: true, ..self }
+    pub const fn hidden(self) -> Entry {
+        Entry { hidden: true, ..self }
     }
     pub const fn section(self, section: Section) -> Entry {
         Entry { section, ..self }
     }
 }
 
-/// All commands.
+/// All commands, in the order of the overview.
 pub static COMMANDS: &[Entry] = &[
     command::<create::files::Create>("create", "Create a resource from a file or from standard input")
         .section(Section::Beginner)
         .children(create::COMMANDS),
     command::<expose::Expose>("expose", "Make a Service for a Deployment, ReplicaSet, Pod or Service")
         .section(Section::Beginner),
+    command::<run::Run>("run", "Run an image in a new Pod").section(Section::Beginner),
+    group("set", "Change single features of objects", set::COMMANDS).section(Section::Beginner),
+    command::<explain::Explain>("explain", "Tell what a resource's fields mean").section(Section::Intermediate),
+    command::<get::Get>("get", "Show one or many resources").section(Section::Intermediate),
+    command::<edit::Edit>("edit", "Change a resource in an editor").section(Section::Intermediate),
+    command::<delete::Delete>("delete", "Delete resources by file, name or selector").section(Section::Intermediate),
     group("rollout", "Manage the rollout of a resource", rollout::COMMANDS).section(Section::Deploy),
     command::<scale::Scale>("scale", "Set how many replicas there are").section(Section::Deploy),
     command::<scale::Autoscale>("autoscale", "Let the number of replicas follow the load").section(Section::Deploy),
-    command::<run::Run>("run", "Run an image in a new Pod").section(Section::Beginner),
-    group("set", "Change single features of objects", set::COMMANDS).section(Section::Beginner),
-    command::<get::Get>("get", "Show one or many resources").section(Section::Intermediate),
-    command::<delete::Delete>("delete", "Delete resources by file, name or selector").section(Section::Intermediate),
-    command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced).children(&[
-        command::<apply::last_applied::View>("view-last-applied", "Show what was applied last"),
-        command::<apply::last_applied::Set>("set-last-applied", "Say what counts as applied last"),
-    ]),
-    command::<explain::Explain>("explain", "Tell what a resource's fields mean").section(Section::Intermediate),
-    command::<describe::Describe>("describe", "Tell all about resources").section(Section::Debugging),
+    group("certificate", "Approve or deny certificate signing requests", certificate::COMMANDS)
+        .section(Section::Cluster),
+    command::<cluster_info::ClusterInfo>("cluster-info", "Tell where the cluster is").section(Section::Cluster),
+    group("top", "Show what nodes and Pods use", top::COMMANDS).section(Section::Cluster),
     command::<nodes::Cordon>("cordon", "Let no new Pods onto nodes").section(Section::Cluster),
     command::<nodes::Uncordon>("uncordon", "Let new Pods onto nodes again").section(Section::Cluster),
     command::<nodes::Drain>("drain", "Move all Pods off nodes").section(Section::Cluster),
     command::<taint::Taint>("taint", "Change the taints of nodes").section(Section::Cluster),
+    command::<describe::Describe>("describe", "Tell all about resources").section(Section::Debugging),
+    command::<logs::Logs>("logs", "Show what a container printed").section(Section::Debugging),
+    command::<exec::Attach>("attach", "Attach to a running container").section(Section::Debugging),
+    command::<exec::Exec>("exec", "Run a command in a container").section(Section::Debugging),
+    command::<port_forward::PortForward>("port-forward", "Forward local ports to a Pod").section(Section::Debugging),
+    command::<proxy::Proxy>("proxy", "Serve the API on a local port").section(Section::Debugging),
+    command::<cp::Cp>("cp", "Copy files from and to containers").section(Section::Debugging),
+    group("auth", "Tell what you may do", auth::COMMANDS).section(Section::Debugging),
+    command::<events::Events>("events", "List Events").section(Section::Debugging),
+    command::<diff::Diff>("diff", "Show what apply would change").section(Section::Advanced),
+    command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced).children(&[
+        command::<apply::last_applied::View>("view-last-applied", "Show what was applied last"),
+        command::<apply::last_applied::Set>("set-last-applied", "Say what counts as applied last"),
+    ]),
     command::<patch::Patch>("patch", "Change fields of a resource").section(Section::Advanced),
+    command::<replace::Replace>("replace", "Replace resources by those of a file").section(Section::Advanced),
     command::<wait::Wait>("wait", "Wait until resources reach a condition").section(Section::Advanced),
     command::<label::Label>("label", "Change the labels of resources").section(Section::Settings),
     command::<label::Annotate>("annotate", "Change the annotations of resources").section(Section::Settings),
+    command::<completion::Completion>("completion", "Print completion code for a shell").section(Section::Settings),
     command::<api_resources::ApiResources>("api-resources", "List the resources that the server serves"),
     command::<api_resources::ApiVersions>("api-versions", "List the API versions that the server serves"),
-    group("config", "Change kubeconfig files", config::COMMANDS).section(Section::Settings),
+    group("config", "Change kubeconfig files", config::COMMANDS),
+    group("plugin", "Tell which plugins there are", plugin::COMMANDS),
     command::<version::Version>("version", "Show the versions of client and server"),
+    command::<options::Options>("options", "List the flags that all commands take"),
+    command::<completion::Complete>("__complete", "Complete a command line").hidden(),
 ];
 
 /// What `kubectl` alone prints: the commands by section.

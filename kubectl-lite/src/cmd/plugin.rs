@@ -1,8 +1,58 @@
 //! `kubectl plugin`, and the call of programs named `kubectl-NAME` for commands that are not kubectl's own.
 
+use super::{Command, Entry, command};
+use crate::context::Context;
 use crate::errors::CommandError;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+pub static COMMANDS: &[Entry] = &[command::<List>("list", "List the plugins on the PATH")];
+
+#[derive(clap::Args)]
+pub struct List {
+    /// Only the names, without where they are
+    #[arg(long)]
+    name_only: bool,
+}
+
+impl Command for List {
+    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut found: Vec<PathBuf> = Vec::new();
+        let mut problems = Vec::new();
+        for folder in std::env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty()) {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+            files.sort();
+            for file in files {
+                let Some(name) = file.file_name().and_then(|n| n.to_str()) else { continue };
+                if !name.starts_with("kubectl-") {
+                    continue;
+                }
+                if !is_executable(&file) {
+                    problems.push(format!("warning: {} identified as a kubectl plugin, but it is not executable", file.display()));
+                }
+                found.push(file);
+            }
+        }
+        if found.is_empty() {
+            return Err(CommandError::message("unable to find any kubectl plugins in your PATH"));
+        }
+        writeln!(cx.streams.out(), "The following compatible plugins are available:\n")?;
+        for file in &found {
+            let shown = if self.name_only { file.file_name().map(PathBuf::from) } else { None };
+            writeln!(cx.streams.out(), "{}", shown.as_ref().unwrap_or(file).display())?;
+        }
+        for problem in &problems {
+            writeln!(cx.streams.err(), "  - {problem}")?;
+        }
+        match problems.len() {
+            0 => Ok(()),
+            1 => Err(CommandError::message("one plugin warning was found")),
+            n => Err(CommandError::message(format!("{n} plugin warnings were found"))),
+        }
+    }
+}
 
 /// A plugin to be run in place of a command.
 pub struct Plugin {
