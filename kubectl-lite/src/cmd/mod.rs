@@ -98,7 +98,7 @@ pub enum Section {
 pub const fn command<C: Command>(name: &'static str, about: &'static str) -> Entry {
     Entry {
         action: Some(Action {
-            arguments: |command| go_flags::like_pflag(C::augment_args(command)),
+            arguments: |command| go_flags::like_pflag(C::augment_args(without_own::<C>(command))),
             run: |matches, cx| {
                 Box::pin(async move {
                     let command = C::from_arg_matches(&matches).map_err(|e| CommandError::message(e.to_string()))?;
@@ -108,6 +108,20 @@ pub const fn command<C: Command>(name: &'static str, about: &'static str) -> Ent
         }),
         ..group(name, about, &[])
     }
+}
+
+/// The command with those global flags out of the way that `C` has a flag of its own for (`set subject --user`).
+fn without_own<C: Command>(command: clap::Command) -> clap::Command {
+    let own = C::augment_args(clap::Command::new(""));
+    let taken: Vec<clap::Id> = command
+        .get_arguments()
+        .filter(|global| own.get_arguments().any(|arg| arg.get_long().is_some() && arg.get_long() == global.get_long()))
+        .map(|global| global.get_id().clone())
+        .collect();
+    taken.into_iter().fold(command, |command, id| {
+        let name = format!("global-{id}");
+        command.mut_arg(id, |arg| arg.id(name.clone()).long(name).hide(true))
+    })
 }
 
 /// An entry that only holds others.

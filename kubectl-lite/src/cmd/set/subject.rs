@@ -20,7 +20,7 @@ pub struct Subject {
     #[arg(long, value_delimiter = ',')]
     serviceaccount: Vec<String>,
     /// Users
-    #[arg(id = "subject-user", long = "user", value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',')]
     user: Vec<String>,
 }
 
