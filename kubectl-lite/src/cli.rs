@@ -85,8 +85,8 @@ pub struct Globals {
     #[arg(long, global = true)]
     pub token: Option<String>,
     /// User of the kubeconfig
-    #[arg(long = "user", global = true, value_name = "USER")]
-    pub users: Vec<String>,
+    #[arg(long, global = true)]
+    pub user: Option<String>,
     /// User name for basic authentication
     #[arg(long, global = true)]
     pub username: Option<String>,
@@ -95,19 +95,9 @@ pub struct Globals {
     pub verbosity: i32,
     #[arg(long, global = true, hide = true)]
     pub vmodule: Option<String>,
-    /// What `--user` named for a command that gives it another meaning ([`Entry::names_users`]).
-    #[arg(skip)]
-    pub subjects: Vec<String>,
     /// Fail when the server warns
     #[arg(long, global = true)]
     pub warnings_as_errors: bool,
-}
-
-impl Globals {
-    /// `--user`; the last one counts.
-    pub fn user(&self) -> Option<&str> {
-        self.users.last().map(String::as_str)
-    }
 }
 
 /// Runs the program with `args` (the program's name first) and gives its exit code.
@@ -142,7 +132,7 @@ async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError>
         Ok(matches) => matches,
         Err(error) => return flag_errors::translate(error, &args, &root, streams),
     };
-    let mut globals = Globals::from_arg_matches(&matches).map_err(|e| CommandError::message(e.to_string()))?;
+    let globals = Globals::from_arg_matches(&matches).map_err(|e| CommandError::message(e.to_string()))?;
     let mut entries = cmd::COMMANDS;
     let mut chosen: Option<&Entry> = None;
     let mut matches = matches;
@@ -153,9 +143,6 @@ async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError>
         matches = inner;
     }
     let action = chosen.and_then(|entry| entry.action);
-    if chosen.is_some_and(|entry| entry.names_users) {
-        globals.subjects = std::mem::take(&mut globals.users);
-    }
     let cx = Context::new(streams, globals);
     match action {
         Some(action) => (action.run)(matches, &cx).await,

@@ -54,10 +54,10 @@ impl Access {
             }
             None => &empty,
         };
-        let user_name = globals.user().unwrap_or(context.text("user"));
+        let user_name = globals.user.as_deref().unwrap_or(context.text("user"));
         let user = match named(document, "users", user_name) {
             Some(entry) => entry.at("user"),
-            None if globals.user().is_some() => {
+            None if globals.user.as_deref().is_some() => {
                 return Err(CommandError::message(format!("auth info {user_name:?} does not exist")));
             }
             None => &empty,

@@ -64,8 +64,6 @@ pub struct Entry {
     pub hidden: bool,
     /// The heading that it stands under in the overview.
     pub section: Section,
-    /// `--user` names users to the command itself, not one of the kubeconfig.
-    pub names_users: bool,
     /// What it does itself; `None` where it only holds other commands.
     pub action: Option<Action>,
     pub children: &'static [Entry],
@@ -132,7 +130,6 @@ pub const fn group(name: &'static str, about: &'static str, children: &'static [
         about,
         hidden: false,
         section: Section::Other,
-        names_users: false,
         action: None,
         children,
     }

@@ -41,7 +41,7 @@ impl Command for SetContext {
         edit(&config.file_of("contexts", name), |document| {
             let context = stanza_mut(document, "contexts", name);
             let (cluster, namespace) = (globals.cluster.as_deref(), globals.namespace.as_deref());
-            for (field, value) in [("cluster", cluster), ("user", globals.user()), ("namespace", namespace)] {
+            for (field, value) in [("cluster", cluster), ("user", globals.user.as_deref()), ("namespace", namespace)] {
                 match value {
                     Some("") if field == "namespace" => drop(context.remove(field)),
                     Some(value) => context.set(field, value),

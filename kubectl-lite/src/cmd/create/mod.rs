@@ -34,7 +34,7 @@ use shared_types::schema;
 /// The generators: `create namespace`, `create deployment`, ...
 pub static COMMANDS: &[Entry] = &[
     command::<role::ClusterRole>("clusterrole", "Create a cluster role"),
-    command::<role_binding::ClusterRoleBinding>("clusterrolebinding", "Create a cluster role binding").naming_users(),
+    command::<role_binding::ClusterRoleBinding>("clusterrolebinding", "Create a cluster role binding"),
     command::<configmap::ConfigMap>("configmap", "Create a config map from files, folders or values").aliases(&["cm"]),
     command::<cronjob::CronJob>("cronjob", "Create a cron job").aliases(&["cj"]),
     command::<deployment::Deployment>("deployment", "Create a deployment").aliases(&["deploy"]),
@@ -46,7 +46,7 @@ pub static COMMANDS: &[Entry] = &[
     command::<priorityclass::PriorityClass>("priorityclass", "Create a priority class").aliases(&["pc"]),
     command::<quota::Quota>("quota", "Create a resource quota").aliases(&["resourcequota"]),
     command::<role::Role>("role", "Create a role"),
-    command::<role_binding::RoleBinding>("rolebinding", "Create a role binding").naming_users(),
+    command::<role_binding::RoleBinding>("rolebinding", "Create a role binding"),
     group("secret", "Create a secret", secret::COMMANDS),
     group("service", "Create a service", service::COMMANDS).aliases(&["svc"]),
     command::<serviceaccount::ServiceAccount>("serviceaccount", "Create a service account").aliases(&["sa"]),

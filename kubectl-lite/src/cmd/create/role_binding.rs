@@ -17,6 +17,9 @@ struct Subjects {
     /// NAMESPACE:NAME of a service account to bind to; may be repeated
     #[arg(long)]
     serviceaccount: Vec<String>,
+    /// Name of a user to bind to; may be repeated
+    #[arg(long)]
+    user: Vec<String>,
 }
 
 #[derive(clap::Args)]
@@ -45,7 +48,7 @@ impl Command for RoleBinding {
         if kind.is_empty() {
             return Err(CommandError::message("exactly one of clusterrole or role must be specified"));
         }
-        let binding = binding("RoleBinding", name, kind, role, self.subjects.list(&cx.globals.subjects)?);
+        let binding = binding("RoleBinding", name, kind, role, self.subjects.list()?);
         let failure = Some("failed to create rolebinding");
         self.generate.create(cx, "rolebindings.rbac.authorization.k8s.io", failure, binding).await
     }
@@ -67,16 +70,16 @@ impl Command for ClusterRoleBinding {
         let role = required("clusterrole", &self.clusterrole)?;
         let name = self.generate.name("create clusterrolebinding")?;
         let binding =
-            binding("ClusterRoleBinding", name, "ClusterRole", role, self.subjects.list(&cx.globals.subjects)?);
+            binding("ClusterRoleBinding", name, "ClusterRole", role, self.subjects.list()?);
         let failure = Some("failed to create clusterrolebinding");
         self.generate.create(cx, "clusterrolebindings.rbac.authorization.k8s.io", failure, binding).await
     }
 }
 
 impl Subjects {
-    fn list(&self, users: &[String]) -> Result<Vec<Value>, CommandError> {
+    fn list(&self) -> Result<Vec<Value>, CommandError> {
         let named = |kind: &str, name: &String| json!({"apiGroup": GROUP, "kind": kind, "name": name});
-        let mut subjects: Vec<Value> = users.iter().map(|user| named("User", user)).collect();
+        let mut subjects: Vec<Value> = self.user.iter().map(|user| named("User", user)).collect();
         subjects.extend(self.group.iter().map(|group| named("Group", group)));
         for account in &self.serviceaccount {
             let parts: Vec<&str> = account.split(':').collect();
