@@ -117,7 +117,11 @@ impl CanI {
             Ok(resource) => {
                 if !resource.namespaced && !self.all_namespaces {
                     let what = shared_types::status::qualified(&resource.plural, &resource.group);
-                    let group = if resource.group.is_empty() { String::new() } else { format!(" in group '{}'", resource.group) };
+                    let group = if resource.group.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" in group '{}'", resource.group)
+                    };
                     let what = if group.is_empty() { what } else { resource.plural.clone() };
                     warnings.push(format!("resource '{what}' is not namespace scoped{group}"));
                 }
@@ -143,7 +147,11 @@ impl CanI {
         let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
         let answer = cx.client()?.json(Request::post(path, &review)).await?;
         if answer.flag("status.incomplete") {
-            writeln!(cx.streams.err(), "warning: the list may be incomplete: {}", answer.text("status.evaluationError"))?;
+            writeln!(
+                cx.streams.err(),
+                "warning: the list may be incomplete: {}",
+                answer.text("status.evaluationError")
+            )?;
         }
         let mut layout = Layout::new();
         if !self.no_headers {

@@ -52,7 +52,14 @@ impl Command for Deny {
 }
 
 impl Flags {
-    async fn answer(&self, cx: &Context<'_>, kind: &str, reason: &str, verb: &str, done: &str) -> Result<(), CommandError> {
+    async fn answer(
+        &self,
+        cx: &Context<'_>,
+        kind: &str,
+        reason: &str,
+        verb: &str,
+        done: &str,
+    ) -> Result<(), CommandError> {
         if self.args.is_empty() && self.files.is_empty() {
             return Err(CommandError::message("one or more CSRs must be specified as <name> or -f <filename>"));
         }

@@ -16,7 +16,10 @@ impl Command for ClusterInfo {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let client = cx.client()?;
         let services = client
-            .json(Request::get("/api/v1/namespaces/kube-system/services").query("labelSelector", "kubernetes.io/cluster-service=true"))
+            .json(
+                Request::get("/api/v1/namespaces/kube-system/services")
+                    .query("labelSelector", "kubernetes.io/cluster-service=true"),
+            )
             .await;
         let show = |name: &str, address: &str| {
             if cx.streams.out_is_terminal && std::env::var_os("NO_COLOR").is_none() {
@@ -30,12 +33,17 @@ impl Command for ClusterInfo {
             for service in services.list("items") {
                 let name = service.label("kubernetes.io/name").unwrap_or(service.name());
                 let port = service.list("spec.ports").first().map(|port| port.text("name")).unwrap_or_default();
-                let target = if port.is_empty() { service.name().to_string() } else { format!("{}:{port}", service.name()) };
-                let address = format!("{}/api/v1/namespaces/kube-system/services/{target}/proxy", client.access().server);
+                let target =
+                    if port.is_empty() { service.name().to_string() } else { format!("{}:{port}", service.name()) };
+                let address =
+                    format!("{}/api/v1/namespaces/kube-system/services/{target}/proxy", client.access().server);
                 show(name, &address)?;
             }
         }
-        writeln!(cx.streams.out(), "\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.")?;
+        writeln!(
+            cx.streams.out(),
+            "\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'."
+        )?;
         services.map(|_| ())
     }
 }

@@ -26,10 +26,13 @@ impl Command for Cp {
         let [from, to] = self.args.as_slice() else {
             return Err(CommandError::message("source and destination are required"));
         };
-        let remote = |text: &str| text.split_once(':').is_some_and(|(pod, _)| !pod.is_empty() && !text.starts_with(['.', '/']));
+        let remote =
+            |text: &str| text.split_once(':').is_some_and(|(pod, _)| !pod.is_empty() && !text.starts_with(['.', '/']));
         let pod = match (remote(from), remote(to)) {
             (true, true) => return Err(CommandError::message("one of src or dest must be a local file specification")),
-            (false, false) => return Err(CommandError::message("one of src or dest must be a remote file specification")),
+            (false, false) => {
+                return Err(CommandError::message("one of src or dest must be a remote file specification"));
+            }
             (true, false) => from,
             (false, true) => to,
         };

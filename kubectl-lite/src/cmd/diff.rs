@@ -109,7 +109,8 @@ impl Diff {
     ) -> Result<Value, CommandError> {
         let client = cx.client()?;
         if self.server_side {
-            let manager = if self.field_manager == "kubectl-client-side-apply" { "kubectl" } else { &self.field_manager };
+            let manager =
+                if self.field_manager == "kubectl-client-side-apply" { "kubectl" } else { &self.field_manager };
             let body = local.to_string().into_bytes();
             let request = Request::patch(info.path(), "application/apply-patch+yaml", body)
                 .query("fieldManager", manager)

@@ -168,7 +168,8 @@ fn without_comments(text: &str) -> String {
 
 /// Opens `$KUBE_EDITOR` or `$EDITOR` on the file; the shell reads it, so that it may have options.
 fn run_editor(path: &Path) -> Result<(), CommandError> {
-    let editor = ["KUBE_EDITOR", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.trim().is_empty()));
+    let editor =
+        ["KUBE_EDITOR", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.trim().is_empty()));
     let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".into() } else { "vi".into() });
     let status = if cfg!(windows) {
         std::process::Command::new("cmd").arg("/C").arg(format!("{editor} {}", path.display())).status()

@@ -144,7 +144,8 @@ fn last_seen(event: &Value) -> String {
 
 /// How long ago: once, or the last time with how often and since when.
 fn interval(event: &Value) -> String {
-    let first = [event.text("firstTimestamp"), event.text("eventTime")].into_iter().find(|t| !t.is_empty()).unwrap_or("");
+    let first =
+        [event.text("firstTimestamp"), event.text("eventTime")].into_iter().find(|t| !t.is_empty()).unwrap_or("");
     let count = event.int("series.count").or_else(|| event.int("count")).unwrap_or(1);
     let last = [event.text("series.lastObservedTime"), event.text("lastTimestamp")]
         .into_iter()

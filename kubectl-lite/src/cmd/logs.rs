@@ -96,9 +96,14 @@ impl Logs {
         };
         let named = if name.contains('/') { name.clone() } else { format!("pods/{name}") };
         let infos = Builder::new(cx)?.arguments(&[named]).all(true).await.map_err(|error| match error {
-            CommandError::Api { status, .. } if status.reason == "NotFound" && !status.message.starts_with("namespaces") => {
+            CommandError::Api { status, .. }
+                if status.reason == "NotFound" && !status.message.starts_with("namespaces") =>
+            {
                 let namespace = cx.namespace().map(|(namespace, _)| namespace).unwrap_or_default();
-                CommandError::message(format!("error from server (NotFound): {} in namespace {namespace:?}", status.message))
+                CommandError::message(format!(
+                    "error from server (NotFound): {} in namespace {namespace:?}",
+                    status.message
+                ))
             }
             other => other,
         })?;
@@ -120,7 +125,9 @@ impl Logs {
             return Err(CommandError::message("timed out waiting for the condition"));
         }
         if !self.all_pods && pods.len() > 1 {
-            pods.sort_by_key(|pod| (pod.text("status.phase") != "Running", pod.text("metadata.creationTimestamp").to_string()));
+            pods.sort_by_key(|pod| {
+                (pod.text("status.phase") != "Running", pod.text("metadata.creationTimestamp").to_string())
+            });
             writeln!(cx.streams.err(), "Found {} pods, using pod/{}", pods.len(), pods[0].name())?;
             pods.truncate(1);
         }
@@ -151,7 +158,9 @@ impl Logs {
                 cx.streams.err(),
                 "Defaulted container {:?} out of: {}",
                 containers[0],
-                [containers.clone(), names("spec.initContainers").iter().map(|n| format!("{n} (init)")).collect()].concat().join(", ")
+                [containers.clone(), names("spec.initContainers").iter().map(|n| format!("{n} (init)")).collect()]
+                    .concat()
+                    .join(", ")
             )?;
         }
         Ok(containers.into_iter().take(1).collect())

@@ -124,15 +124,7 @@ fn without_own<C: Command>(command: clap::Command) -> clap::Command {
 
 /// An entry that only holds others.
 pub const fn group(name: &'static str, about: &'static str, children: &'static [Entry]) -> Entry {
-    Entry {
-        name,
-        aliases: &[],
-        about,
-        hidden: false,
-        section: Section::Other,
-        action: None,
-        children,
-    }
+    Entry { name, aliases: &[], about, hidden: false, section: Section::Other, action: None, children }
 }
 
 impl Entry {

@@ -42,7 +42,12 @@ impl Command for Uncordon {
 }
 
 /// The nodes that are named or selected.
-async fn nodes(cx: &Context<'_>, command: &str, args: &[String], selector: &str) -> Result<Vec<Result<Info, CommandError>>, CommandError> {
+async fn nodes(
+    cx: &Context<'_>,
+    command: &str,
+    args: &[String],
+    selector: &str,
+) -> Result<Vec<Result<Info, CommandError>>, CommandError> {
     if args.is_empty() && selector.is_empty() {
         return Err(CommandError::usage(command, format!("USAGE: {command} NODE [flags]")));
     }
@@ -84,7 +89,8 @@ async fn cordon(cx: &Context<'_>, info: &Info, command: &str, on: bool, dry_run:
     }
     if !dry_run.is_client() {
         let patch = json!({"spec": {"unschedulable": if on { json!(true) } else { Value::Null }}});
-        let request = Request::patch(info.path(), "application/strategic-merge-patch+json", patch.to_string().into_bytes());
+        let request =
+            Request::patch(info.path(), "application/strategic-merge-patch+json", patch.to_string().into_bytes());
         cx.client()?.send(dry_run.mark(request)).await?;
     }
     Ok(writeln!(cx.streams.out(), "{} {}", info.reference(), dry_run.done(&done))?)
@@ -220,7 +226,9 @@ impl Drain {
                     tokio::time::sleep(Duration::from_secs(5)).await;
                 }
                 Err(error) => {
-                    return Err(error.doing(&format!("error when evicting pods/{:?} -n {:?}", info.name, info.namespace)));
+                    return Err(
+                        error.doing(&format!("error when evicting pods/{:?} -n {:?}", info.name, info.namespace))
+                    );
                 }
             }
         }
@@ -255,13 +263,22 @@ impl Drain {
         }
         let mut refusals = Vec::new();
         if !daemons.is_empty() && !self.ignore_daemonsets {
-            refusals.push(format!("cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): {}", daemons.join(", ")));
+            refusals.push(format!(
+                "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): {}",
+                daemons.join(", ")
+            ));
         }
         if !with_data.is_empty() && !self.delete_emptydir_data {
-            refusals.push(format!("cannot delete Pods with local storage (use --delete-emptydir-data to override): {}", with_data.join(", ")));
+            refusals.push(format!(
+                "cannot delete Pods with local storage (use --delete-emptydir-data to override): {}",
+                with_data.join(", ")
+            ));
         }
         if !alone.is_empty() && !self.force {
-            refusals.push(format!("cannot delete Pods that declare no controller (use --force to override): {}", alone.join(", ")));
+            refusals.push(format!(
+                "cannot delete Pods that declare no controller (use --force to override): {}",
+                alone.join(", ")
+            ));
         }
         if refusals.is_empty() {
             let mut warnings = Vec::new();
@@ -279,7 +296,10 @@ impl Drain {
         let refusals = refusals.join(", ");
         Err(CommandError::Message(format!(
             "unable to drain node {:?} due to error: {}, continuing command...\nThere are pending nodes to be drained:\n {}\nerror: {}",
-            node.name, bracketed(&refusals), node.name, refusals
+            node.name,
+            bracketed(&refusals),
+            node.name,
+            refusals
         )))
     }
 }

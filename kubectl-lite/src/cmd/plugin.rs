@@ -30,7 +30,10 @@ impl Command for List {
                     continue;
                 }
                 if !is_executable(&file) {
-                    problems.push(format!("warning: {} identified as a kubectl plugin, but it is not executable", file.display()));
+                    problems.push(format!(
+                        "warning: {} identified as a kubectl plugin, but it is not executable",
+                        file.display()
+                    ));
                 }
                 found.push(file);
             }

@@ -20,7 +20,10 @@ pub struct PortForward {
 impl Command for PortForward {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let [name, _, ..] = self.args.as_slice() else {
-            return Err(CommandError::usage("port-forward", "TYPE/NAME and list of ports are required for port-forward"));
+            return Err(CommandError::usage(
+                "port-forward",
+                "TYPE/NAME and list of ports are required for port-forward",
+            ));
         };
         require_pod(cx, name).await?;
         Err(CommandError::message("forwarding ports is not possible in this version"))

@@ -71,7 +71,8 @@ fn patterns(text: &str) -> Result<Vec<Regex>, CommandError> {
 impl Filter {
     fn lets_through(&self, method: &str, host: &str, path: &str) -> bool {
         let any = |patterns: &[Regex], text: &str| patterns.iter().any(|pattern| pattern.is_match(text));
-        let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(h, _)| h);
+        let host =
+            host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(h, _)| h);
         !any(&self.rejected_paths, path)
             && !any(&self.rejected_methods, method)
             && any(&self.hosts, host)
@@ -120,7 +121,9 @@ impl Command for Proxy {
                             async move { Ok::<_, Infallible>(answer(request, &filter, &forward, &prefix).await) }
                         });
                         // A connection that breaks off concerns nobody else.
-                        let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                        let _ = hyper::server::conn::http1::Builder::new()
+                            .serve_connection(TokioIo::new(stream), service)
+                            .await;
                     });
                 }
             })

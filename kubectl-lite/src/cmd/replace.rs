@@ -138,7 +138,11 @@ impl Replace {
         for info in infos.iter().flatten() {
             match cx.client()?.send(Request::delete(info.path()).body(&options)).await {
                 Ok(_) => {
-                    let place = if info.namespace.is_empty() { String::new() } else { format!(" from {} namespace", info.namespace) };
+                    let place = if info.namespace.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" from {} namespace", info.namespace)
+                    };
                     let kind = info.resource.group_kind_lower();
                     writeln!(cx.streams.out(), "{kind} {:?} deleted{place}", info.name)?;
                     going.push(info);

@@ -115,11 +115,8 @@ impl Shared {
             object = with_declared_fields(object);
             object.remove("metadata.namespace");
         }
-        let operation = if self.local && dry_run == DryRun::None {
-            operation.to_string()
-        } else {
-            dry_run.done(operation)
-        };
+        let operation =
+            if self.local && dry_run == DryRun::None { operation.to_string() } else { dry_run.done(operation) };
         let mut printer = self.print.reporter(&operation, Order::Declared)?;
         printer.print(&object, &mut *cx.streams.out().writer())
     }
@@ -129,7 +126,11 @@ fn patch_failed(info: &Info, operation: &str, error: CommandError) -> CommandErr
     let what = operation.trim_end_matches(" updated");
     match error {
         CommandError::Api { .. } => error,
-        other => CommandError::message(format!("failed to patch {what} update to pod template: {} {}", info.name, other.text())),
+        other => CommandError::message(format!(
+            "failed to patch {what} update to pod template: {} {}",
+            info.name,
+            other.text()
+        )),
     }
 }
 

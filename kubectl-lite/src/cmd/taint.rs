@@ -62,10 +62,12 @@ impl Command for Taint {
             return Err(CommandError::message(format!("invalid resource type {typed}, only node types are supported")));
         }
         if !self.all && self.selector.is_empty() && resources.len() == 1 && !resources[0].contains('/') {
-            return Err(CommandError::usage("taint", "at least one resource name must be specified since 'all' parameter is not set"));
+            return Err(CommandError::usage(
+                "taint",
+                "at least one resource name must be specified since 'all' parameter is not set",
+            ));
         }
-        let builder =
-            Builder::new(cx)?.arguments(resources).label_selector(&self.selector).everything(self.all);
+        let builder = Builder::new(cx)?.arguments(resources).label_selector(&self.selector).everything(self.all);
         let mut errors = Vec::new();
         for info in builder.infos(true).await? {
             let result = match info {
@@ -116,7 +118,8 @@ impl Taint {
         let mut errors = Vec::new();
         for spec in remove {
             let before = taints.len();
-            taints.retain(|t| t.text("key") != spec.key || !(spec.effect.is_empty() || t.text("effect") == spec.effect));
+            taints
+                .retain(|t| t.text("key") != spec.key || !(spec.effect.is_empty() || t.text("effect") == spec.effect));
             if taints.len() == before {
                 let effect = if spec.effect.is_empty() { String::new() } else { format!(":{}", spec.effect) };
                 errors.push(CommandError::message(format!("taint \"{}{effect}\" not found", spec.key)));
@@ -189,7 +192,10 @@ mod tests {
         let read = |specs: &[&str]| parse(&specs.iter().map(ToString::to_string).collect::<Vec<_>>());
         let (set, remove) = read(&["gpu=yes:NoSchedule", "x:NoExecute", "old-", "y:NoSchedule-"]).unwrap();
         assert_eq!((set.len(), remove.len()), (2, 2));
-        assert_eq!((set[0].value.as_str(), remove[0].effect.as_str(), remove[1].effect.as_str()), ("yes", "", "NoSchedule"));
+        assert_eq!(
+            (set[0].value.as_str(), remove[0].effect.as_str(), remove[1].effect.as_str()),
+            ("yes", "", "NoSchedule")
+        );
         assert_eq!(read(&["x=y:Weird"]).err().unwrap(), "invalid taint effect: Weird, unsupported taint effect");
         assert!(read(&["x=y"]).is_err() && read(&["a=1:NoExecute", "a=2:NoExecute"]).is_err());
     }

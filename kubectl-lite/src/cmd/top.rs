@@ -167,7 +167,8 @@ impl Command for Nodes {
         let answer = client.json(Request::get(path).query("labelSelector", self.selector.clone())).await?;
         let metrics = if answer.at("items").is_array() { answer.list("items").to_vec() } else { vec![answer] };
         let nodes = client.json(Request::get("/api/v1/nodes")).await?;
-        let mut rows: Vec<(String, (i64, i64))> = metrics.iter().map(|node| (node.name().to_string(), usage(node))).collect();
+        let mut rows: Vec<(String, (i64, i64))> =
+            metrics.iter().map(|node| (node.name().to_string(), usage(node))).collect();
         sort(&mut rows, &self.sort_by);
         let mut layout = Layout::new();
         if !self.no_headers {

@@ -2,13 +2,13 @@
 
 mod arguments;
 mod builder;
-mod files;
 mod change;
+mod files;
 pub mod last_applied;
 
 pub use arguments::{Arguments, MISSING};
-pub use change::{changes, send_changes};
 pub use builder::{Builder, Target, set_list_item_kind};
+pub use change::{changes, send_changes};
 pub use files::{Document, Filenames, go_words, read_url};
 
 use crate::client::{Answer, Request, Resource};

@@ -69,8 +69,7 @@ impl Command for ClusterRoleBinding {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let role = required("clusterrole", &self.clusterrole)?;
         let name = self.generate.name("create clusterrolebinding")?;
-        let binding =
-            binding("ClusterRoleBinding", name, "ClusterRole", role, self.subjects.list()?);
+        let binding = binding("ClusterRoleBinding", name, "ClusterRole", role, self.subjects.list()?);
         let failure = Some("failed to create clusterrolebinding");
         self.generate.create(cx, "clusterrolebindings.rbac.authorization.k8s.io", failure, binding).await
     }

@@ -48,7 +48,9 @@ impl Command for Env {
         let (changes, resources): (Vec<&String>, Vec<&String>) = self.args.iter().partition(is_change);
         let resources: Vec<String> = resources.into_iter().cloned().collect();
         if resources.is_empty() && self.shared.files.is_empty() {
-            return Err(CommandError::message("one or more resources must be specified as <resource> <name> or <resource>/<name>"));
+            return Err(CommandError::message(
+                "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+            ));
         }
         if self.list {
             return self.show(cx, &resources).await;
@@ -58,7 +60,11 @@ impl Command for Env {
             match (change.split_once('='), change.strip_suffix('-')) {
                 (Some((name, value)), _) => set.push(json!({"name": name, "value": value})),
                 (None, Some(name)) => remove.push(name.to_string()),
-                (None, None) => return Err(CommandError::message(format!("environment variables must be of the form key=value: {change}"))),
+                (None, None) => {
+                    return Err(CommandError::message(format!(
+                        "environment variables must be of the form key=value: {change}"
+                    )));
+                }
             }
         }
         if let Some(both) = set.iter().find(|entry| remove.iter().any(|name| name == entry.text("name"))) {
@@ -175,7 +181,13 @@ impl Env {
                     if !name_fits(container.text("name"), &self.containers) {
                         continue;
                     }
-                    writeln!(cx.streams.out(), "# {} {}, container {}", info.resource.kind, info.name, container.text("name"))?;
+                    writeln!(
+                        cx.streams.out(),
+                        "# {} {}, container {}",
+                        info.resource.kind,
+                        info.name,
+                        container.text("name")
+                    )?;
                     for entry in container.list("env") {
                         let line = self.line(cx, &info, entry, &mut known).await;
                         writeln!(cx.streams.out(), "{line}")?;
@@ -249,7 +261,11 @@ mod tests {
     #[test]
     fn variables_keep_their_place() {
         let mut container = json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]});
-        change(&mut container, &[json!({"name": "C", "value": "3"}), json!({"name": "A", "value": "9"})], &["B".into()]);
+        change(
+            &mut container,
+            &[json!({"name": "C", "value": "3"}), json!({"name": "A", "value": "9"})],
+            &["B".into()],
+        );
         assert_eq!(container, json!({"env": [{"name": "A", "value": "9"}, {"name": "C", "value": "3"}]}));
         assert_eq!(variable_name("my-dash.key"), "MY_DASH_KEY");
     }

@@ -31,7 +31,9 @@ impl Command for Image {
         if wanted.is_empty() && !resources.iter().any(|r| r.contains('/')) {
             errors.push(CommandError::message("at least one image update is required"));
         } else if wanted.len() > 1 && wanted.iter().any(|(container, _)| *container == "*") {
-            errors.push(CommandError::message("all containers are already specified by *, but saw more than one container_name=container_image pairs"));
+            errors.push(CommandError::message(
+                "all containers are already specified by *, but saw more than one container_name=container_image pairs",
+            ));
         }
         CommandError::all(errors)?;
         self.shared

@@ -28,7 +28,9 @@ pub struct Resources {
 impl Command for Resources {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         if self.limits.is_empty() && self.requests.is_empty() {
-            return Err(CommandError::message("you must specify an update to requests or limits (in the form of --requests/--limits)"));
+            return Err(CommandError::message(
+                "you must specify an update to requests or limits (in the form of --requests/--limits)",
+            ));
         }
         let limits = quantities(&self.limits)?;
         let requests = quantities(&self.requests)?;

@@ -38,7 +38,9 @@ impl Command for Subject {
         self.shared
             .change_all(cx, &self.args, "subjects updated", |info| {
                 if !matches!(info.resource.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
-                    return Err(CommandError::message("setting subjects is only supported for RoleBinding/ClusterRoleBinding"));
+                    return Err(CommandError::message(
+                        "setting subjects is only supported for RoleBinding/ClusterRoleBinding",
+                    ));
                 }
                 let mut object = info.object.clone();
                 let mut all = object.list("subjects").to_vec();
@@ -52,7 +54,8 @@ impl Command for Subject {
 
 impl Subject {
     fn subjects(&self) -> Result<Vec<Value>, CommandError> {
-        let of_group = |kind: &str, name: &String| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
+        let of_group =
+            |kind: &str, name: &String| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
         let mut subjects: Vec<Value> = self.user.iter().map(|name| of_group("User", name)).collect();
         subjects.extend(self.group.iter().map(|name| of_group("Group", name)));
         for account in &self.serviceaccount {
