@@ -46,7 +46,7 @@ pub fn start(app: Arc<App>, request: Request) -> Result<mpsc::Receiver<Bytes>, S
     let registry = &app.registry;
     let (present, revision) = match request.initial {
         true => registry.snapshot(request.kind, &request.namespace),
-        false => (Vec::new(), request.revision.min(registry.revision())),
+        false => (Vec::new(), request.revision.min(registry.revision_of(request.kind))),
     };
     let watch = registry.watch(request.kind, &request.namespace, revision)?;
     let stop = app.stop.clone();

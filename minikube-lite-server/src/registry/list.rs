@@ -131,21 +131,17 @@ impl Registry {
             at = u64::try_from(token.rv).ok();
             after = Some(format!("{prefix}{}", token.start.trim_end_matches('\0')));
         } else if let Some((revision, wanted)) = options.resource_version {
-            let current = self.store.revision();
+            let current = self.revision_of(kind);
             if revision > current {
                 return Err(too_large(revision, current));
             }
             at = (wanted == Some(Match::Exact)).then_some(revision);
         }
-        if let (Some(name), None, None) = (options.fields.exact("metadata.name"), &token, at)
-            && (!kind.namespaced || !namespace.is_empty())
-        {
-            let revision = self.store.revision();
-            let entry = self.store.get(kind.plural, &key(kind, namespace, name));
-            let entries: Vec<_> = entry.into_iter().filter(|entry| selection.matches(entry)).collect();
-            let revision = entries.first().map_or(revision, |entry| entry.revision.max(revision));
-            return Ok(Listing { entries, revision, continue_token: None, remaining: None });
-        }
+        // One object's key is a prefix of few others.
+        let prefix = match options.fields.exact("metadata.name") {
+            Some(name) if token.is_none() && (!kind.namespaced || !namespace.is_empty()) => key(kind, namespace, name),
+            _ => prefix,
+        };
         let everything = selection.is_everything();
         let limit = if everything { options.limit } else { 0 };
         let page = self.store.list(kind.plural, &prefix, after.as_deref(), limit, at);

@@ -168,6 +168,10 @@ impl Registry {
     pub fn revision(&self) -> u64 {
         self.store.revision()
     }
+    /// The revision up to which a kind's readers have seen its objects, which the whole may be just about to reach.
+    pub fn revision_of(&self, kind: &Kind) -> u64 {
+        self.store.revision_of(kind.plural)
+    }
     /// How many objects of a kind there are.
     pub fn count(&self, kind: &Kind) -> usize {
         self.store.count(kind.plural)

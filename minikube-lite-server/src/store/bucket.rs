@@ -70,6 +70,11 @@ impl<A> Bucket<A> {
         self.read().live.len()
     }
 
+    /// The revision of the last event.
+    pub(super) fn last(&self) -> u64 {
+        self.read().last
+    }
+
     pub(super) fn begin_watch_window(&self, now: u64) {
         self.write().watchable = now;
     }

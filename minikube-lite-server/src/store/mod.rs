@@ -10,11 +10,13 @@
 
 mod bucket;
 mod commit;
+mod memory;
 mod sled;
 mod watch;
 
 pub use self::sled::SledEngine;
 pub use bucket::Page;
+pub use memory::MemoryEngine;
 pub use watch::Watcher;
 
 use bucket::Bucket;
@@ -197,6 +199,12 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
     /// The revision of the last committed write.
     pub fn revision(&self) -> u64 {
         self.shared.revision.load(Ordering::Acquire)
+    }
+
+    /// The revision up to which a bucket's readers have seen it: while a batch is being published, this can be ahead of
+    /// [`Store::revision`].
+    pub fn revision_of(&self, bucket: &str) -> u64 {
+        self.shared.bucket(bucket).last().max(self.revision())
     }
 
     /// The value at a key.
