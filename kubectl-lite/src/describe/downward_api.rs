@@ -1,32 +1,12 @@
 //! What environment variables take from their Pod (the downward API).
 
-use crate::go_format;
 use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
 use shared_types::quantity::Quantity;
 
-/// A field of a Pod's metadata; `None` for those that only a kubelet knows.
-pub fn field(pod: &Value, path: &str) -> Option<String> {
-    if let Some((path, key)) = path.strip_suffix("']").and_then(|path| path.split_once("['")) {
-        return match path {
-            "metadata.labels" | "metadata.annotations" => {
-                Some(pod.map(path).get(key).and_then(Value::as_str).unwrap_or_default().to_string())
-            }
-            _ => None,
-        };
-    }
-    match path {
-        "metadata.labels" | "metadata.annotations" => Some(pairs(pod.map(path))),
-        "metadata.name" | "metadata.namespace" | "metadata.uid" => Some(pod.text(path).to_string()),
-        _ => None,
-    }
-}
-
-/// `key="value"`, a line each.
-fn pairs(map: &Object) -> String {
-    let pair =
-        |(key, value): (&String, &Value)| format!("{key}={}", go_format::quote(value.as_str().unwrap_or_default()));
-    map.iter().map(pair).collect::<Vec<_>>().join("\n")
+/// A field of a Pod's metadata. kubectl shows no others, and no single labels or annotations.
+pub fn field<'p>(pod: &'p Value, path: &str) -> Option<&'p str> {
+    matches!(path, "metadata.name" | "metadata.namespace" | "metadata.uid").then(|| pod.text(path))
 }
 
 /// An amount of a container's resources in units of the divisor, rounded up.
@@ -53,11 +33,9 @@ mod tests {
 
     #[test]
     fn fields_of_the_metadata_are_known() {
-        let pod =
-            json!({"metadata": {"name": "p", "labels": {"a": "1", "b.c/d": "2"}}, "status": {"podIP": "10.0.0.1"}});
-        assert_eq!(field(&pod, "metadata.name").as_deref(), Some("p"));
-        assert_eq!(field(&pod, "metadata.labels['b.c/d']").as_deref(), Some("2"));
-        assert_eq!(field(&pod, "metadata.labels").as_deref(), Some("a=\"1\"\nb.c/d=\"2\""));
+        let pod = json!({"metadata": {"name": "p", "labels": {"a": "1"}}, "status": {"podIP": "10.0.0.1"}});
+        assert_eq!(field(&pod, "metadata.name"), Some("p"));
+        assert_eq!(field(&pod, "metadata.labels['a']"), None);
         assert_eq!(field(&pod, "status.podIP"), None);
     }
 

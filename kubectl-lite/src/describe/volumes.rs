@@ -79,8 +79,9 @@ fn source(report: &mut Report, volume: &Value) {
         let csi = volume.at("csi");
         report.field(2, "Type", "CSI (a Container Storage Interface (CSI) volume source)");
         shown(report, csi, &[("Driver", "driver"), ("FSType", "fsType"), ("ReadOnly", "readOnly?")]);
-        let attributes: Vec<String> =
-            csi.map("volumeAttributes").iter().map(|(key, value)| format!("{key}={}", scalar(value))).collect();
+        // Kubernetes moves the attributes in once more than other values.
+        let attribute = |(key, value): (&String, &Value)| format!("    {key}={}", scalar(value));
+        let attributes: Vec<String> = csi.map("volumeAttributes").iter().map(attribute).collect();
         report.lines(2, "VolumeAttributes", &attributes);
     } else {
         report.line(1, "<unknown>");
