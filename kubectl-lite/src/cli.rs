@@ -1,6 +1,6 @@
 //! The command line: global flags, the tree of commands made for `clap`, and the way from arguments to a command's run.
 
-mod flag_errors;
+pub mod flag_errors;
 pub mod go_flags;
 
 use crate::cmd::{self, Entry};

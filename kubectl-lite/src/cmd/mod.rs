@@ -37,6 +37,7 @@ pub mod taint;
 pub mod top;
 pub mod version;
 pub mod wait;
+pub mod why;
 
 use crate::cli::go_flags;
 use crate::context::Context;
@@ -168,6 +169,7 @@ pub static COMMANDS: &[Entry] = &[
     command::<nodes::Drain>("drain", "Move all Pods off nodes").section(Section::Cluster),
     command::<taint::Taint>("taint", "Change the taints of nodes").section(Section::Cluster),
     command::<describe::Describe>("describe", "Tell all about resources").section(Section::Debugging),
+    command::<why::Why>("why", "Tell why a Service, Pod or Deployment does not work").section(Section::Debugging),
     command::<logs::Logs>("logs", "Show what a container printed").section(Section::Debugging),
     command::<exec::Attach>("attach", "Attach to a running container").section(Section::Debugging),
     command::<exec::Exec>("exec", "Run a command in a container").section(Section::Debugging),
