@@ -2,6 +2,7 @@
 //! clients that drive it.
 
 pub mod lesson;
+pub mod load;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

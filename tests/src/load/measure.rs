@@ -1,0 +1,89 @@
+//! Rates and latencies.
+
+use futures_util::future::try_join_all;
+use std::fmt;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// What a scenario measured.
+pub struct Measured {
+    /// How long each operation took.
+    pub latencies: Vec<Duration>,
+    /// How long all of them took together.
+    pub elapsed: Duration,
+    /// Bytes of the answers' bodies.
+    pub bytes: u64,
+}
+
+/// Lets each client repeat an operation, which gets the client's number and its own count, until the time is up. The
+/// operation returns how many bytes it was answered.
+pub async fn repeat<F, Fut>(clients: usize, length: Duration, operation: F) -> Result<Measured, String>
+where
+    F: Fn(usize, usize) -> Fut,
+    Fut: Future<Output = Result<u64, String>>,
+{
+    let begin = Instant::now();
+    let each = (0..clients).map(|client| {
+        let operation = &operation;
+        async move {
+            let (mut latencies, mut bytes) = (Vec::new(), 0);
+            while begin.elapsed() < length {
+                let sent = Instant::now();
+                bytes += operation(client, latencies.len()).await?;
+                latencies.push(sent.elapsed());
+            }
+            Ok::<_, String>((latencies, bytes))
+        }
+    });
+    let all = try_join_all(each).await?;
+    let elapsed = begin.elapsed();
+    let bytes = all.iter().map(|(_, bytes)| bytes).sum();
+    Ok(Measured { latencies: all.into_iter().flat_map(|(latencies, _)| latencies).collect(), elapsed, bytes })
+}
+
+/// A line of the table that this program prints.
+pub struct Report<'a> {
+    pub scenario: &'a str,
+    pub clients: usize,
+    pub measured: Measured,
+    /// The server's resident memory in bytes, where known.
+    pub memory: Option<u64>,
+}
+
+impl Report<'_> {
+    pub const HEADER: &'static str =
+        "SCENARIO       CLIENTS     COUNT    PER SECOND    P50 MS    P99 MS    BYTES/OP    RSS MB";
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sorted = self.measured.latencies.clone();
+        sorted.sort_unstable();
+        let quantile = |part: f64| {
+            let index = ((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1));
+            sorted.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+        };
+        let count = sorted.len();
+        let rate = count as f64 / self.measured.elapsed.as_secs_f64();
+        let size = self.measured.bytes / count.max(1) as u64;
+        let memory = self.memory.map_or("-".to_string(), |bytes| format!("{:.1}", bytes as f64 / 1e6));
+        let (p50, p99) = (quantile(0.5), quantile(0.99));
+        let (name, clients) = (self.scenario, self.clients);
+        write!(f, "{name:<14} {clients:>7} {count:>9} {rate:>13.1} {p50:>9.2} {p99:>9.2} {size:>11} {memory:>9}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_shows_rate_and_quantiles() {
+        let latencies = (1..=100).map(Duration::from_millis).collect();
+        let measured = Measured { latencies, elapsed: Duration::from_secs(2), bytes: 1000 };
+        let report = Report { scenario: "gets", clients: 3, measured, memory: Some(2_500_000) }.to_string();
+        let columns: Vec<&str> = report.split_whitespace().collect();
+        assert_eq!(columns, ["gets", "3", "100", "50.0", "51.00", "100.00", "10", "2.5"]);
+        assert_eq!(Report::HEADER.len(), report.len());
+    }
+}
