@@ -24,6 +24,9 @@ const REFILL_SECONDS: f64 = 300.0;
 /// Isomorphic Events of the newer API further apart (seconds) than this are no series.
 const SERIES_INTERVAL: i64 = 360;
 
+/// How many Events are written at a time: enough to share commits, too few to hold up the writes that they tell of.
+const MAX_WRITES: usize = 16;
+
 /// The object that an Event is about.
 #[derive(Clone, Debug)]
 pub struct About(pub(crate) Value);
@@ -78,7 +81,9 @@ impl EventSink {
                         tracing::debug!(error = %status, "an Event could not be written");
                     }
                 });
-                while running.try_join_next().is_some() {}
+                while running.len() >= MAX_WRITES {
+                    running.join_next().await;
+                }
             }
         };
         (sink, run)

@@ -3,8 +3,10 @@
 mod apply;
 pub mod auth;
 mod body;
+mod compress;
 mod discovery;
 mod health;
+mod list_body;
 mod negotiate;
 mod openapi;
 mod options;
@@ -58,12 +60,13 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     // Errors are told in the client's format if it has a usable one, else as JSON.
     let format = Format::of_errors(request.headers(), pretty.as_deref());
     let (method, path) = (request.method().clone(), request.uri().path().to_string());
+    let gzip = compress::is_accepted(request.headers());
     let response = match answer(&app, request, &query).await {
         Ok(response) => response,
         Err(status) => respond::status(&status, format),
     };
     tracing::debug!(%method, path, code = response.status().as_u16(), "request");
-    response
+    if gzip { compress::gzip(response) } else { response }
 }
 
 async fn answer(app: &Arc<App>, request: Request, query: &Query) -> Result<Response<Body>, Status> {

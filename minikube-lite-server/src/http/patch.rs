@@ -79,9 +79,9 @@ impl Patch {
         Ok(self.apply_and_show(ty, current)?.0)
     }
 
-    /// The patched object, and what messages show of the patch when the object turns out not to be valid: what it made
-    /// of the object, or what a strategic merge patch leaves of itself.
-    fn apply_and_show(&self, ty: &'static Struct, current: &Value) -> Result<(Value, String), Status> {
+    /// The patched object, and what messages show when it turns out not to be valid, if that is not the object itself:
+    /// what a strategic merge patch leaves of the patch.
+    fn apply_and_show(&self, ty: &'static Struct, current: &Value) -> Result<(Value, Option<String>), Status> {
         let mut object = current.clone();
         match self {
             Patch::Json(patch) => patch.apply(&mut object).map_err(|_| unprocessable())?,
@@ -93,11 +93,10 @@ impl Patch {
                     strategic::Error::Unprocessable(_) => unprocessable(),
                     strategic::Error::Other(why) => Status::failure(500, "", why),
                 })?;
-                return Ok((object, go_format(&patch)));
+                return Ok((object, Some(go_format(&patch))));
             }
         }
-        let shown = object.to_string();
-        Ok((object, shown))
+        Ok((object, None))
     }
 
     /// The patched object as `kind`.
@@ -113,8 +112,11 @@ impl Patch {
         warnings: &mut Vec<String>,
     ) -> Result<Value, Status> {
         let (patched, shown) = self.apply_and_show(ty, current)?;
-        let invalid =
-            |why: String| Status::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), shown.as_str(), why)]);
+        let text = patched.to_string();
+        let invalid = |why: String| {
+            let shown = shown.as_ref().unwrap_or(&text).as_str();
+            Status::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), shown, why)])
+        };
         let (api_version, sent_kind) = (patched.text("apiVersion"), patched.text("kind"));
         if api_version != kind.api_version() || sent_kind != kind.kind {
             return Err(invalid(body::wrong_kind(kind, api_version, sent_kind)));
@@ -122,7 +124,7 @@ impl Patch {
         if let Patch::Strategic(_) = self {
             strategic::check_types(ty, &patched).map_err(invalid)?;
         }
-        let decoded = schema::decode_value(ty, patched).map_err(invalid)?;
+        let decoded = schema::decode(ty, text.as_bytes()).map_err(invalid)?;
         match validation {
             FieldValidation::Strict if !decoded.strict_errors.is_empty() => {
                 Err(invalid(format!("strict decoding error: {}", decoded.strict_errors.join(", "))))

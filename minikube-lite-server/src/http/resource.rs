@@ -143,7 +143,7 @@ impl Call<'_> {
         let options = options::list(self.query)?;
         let mut listing = self.app.registry.list(self.kind, &self.target.namespace, &options)?;
         event::entries_as(self.kind, &mut listing.entries)?;
-        respond::list(format, self.kind, &listing, self.include()?, self.app.registry.environment().now())
+        respond::list(format, self.kind, listing, self.include()?, self.app.registry.environment().now())
     }
 
     fn watch(&self) -> Result<Response<Body>, Status> {
@@ -260,7 +260,7 @@ impl Call<'_> {
         let registry = &self.app.registry;
         let entries = registry.delete_collection(self.kind, &self.target.namespace, &selected, options).await?;
         let listing = Listing { entries, revision: registry.revision(), continue_token: None, remaining: None };
-        respond::list(format, self.kind, &listing, self.include()?, registry.environment().now())
+        respond::list(format, self.kind, listing, self.include()?, registry.environment().now())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writing answers: objects, lists, tables and statuses in the negotiated format.
 
+use super::list_body::ListBody;
 use super::negotiate::{Encoding, Format, Shape};
 use super::pretty;
 use crate::printers;
@@ -44,7 +45,11 @@ pub fn json(code: u16, format: Format, compact: Vec<u8>) -> Response<Body> {
 
 /// An answer with any content.
 pub fn bytes(code: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.into()));
+    with_body(code, content_type, Body::from(body.into()))
+}
+
+fn with_body(code: u16, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -113,11 +118,10 @@ pub fn object(
     Ok(json(code, format, body))
 }
 
-/// The bytes of an object as a list holds it: without kind and apiVersion.
-fn item<'a>(kind: &Kind, bytes: &'a [u8]) -> &'a [u8] {
-    let lead = kind.kind.len() + kind.group.len() + usize::from(!kind.group.is_empty()) + kind.version.len();
-    // {"kind":"...","apiVersion":"...",
-    bytes.get(lead + r#"{"kind":"","apiVersion":"","#.len()..).unwrap_or(b"}")
+/// How long the beginning of an object's bytes is that an item of a list leaves out: `{"kind":"...","apiVersion":"...",`.
+fn lead(kind: &Kind) -> usize {
+    let names = kind.kind.len() + kind.group.len() + usize::from(!kind.group.is_empty()) + kind.version.len();
+    names + r#"{"kind":"","apiVersion":"","#.len()
 }
 
 /// A list in any shape.
@@ -127,7 +131,7 @@ fn item<'a>(kind: &Kind, bytes: &'a [u8]) -> &'a [u8] {
 pub fn list(
     format: Format,
     kind: &'static Kind,
-    listing: &Listing,
+    listing: Listing,
     include: Include,
     now: Timestamp,
 ) -> Result<Response<Body>, Status> {
@@ -142,7 +146,7 @@ pub fn list(
     let head = Value::Object(head);
     let objects = || listing.entries.iter().map(|entry| entry.object());
     let body = match format.shape {
-        Shape::Object => object_list(kind, &head, &listing.entries),
+        Shape::Object => return Ok(object_list(format, kind, &head, listing.entries)),
         Shape::Table(version) => table(kind, version, &head, include, now, objects(), true)?,
         Shape::Metadata(version) => {
             let lead = format!(
@@ -164,23 +168,19 @@ pub fn list(
 }
 
 /// A list of whole objects; `head` is its metadata.
-pub fn object_list(kind: &Kind, head: &Value, entries: &[Arc<Entry>]) -> Vec<u8> {
-    let size: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
-    let mut body = Vec::with_capacity(size + 256);
-    let (list_kind, api_version) = (kind.list_kind(), kind.api_version());
-    let metadata = ordered_head(head);
-    body.extend_from_slice(
-        format!(r#"{{"kind":"{list_kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#).as_bytes(),
-    );
-    for (index, entry) in entries.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
+fn object_list(format: Format, kind: &Kind, head: &Value, entries: Vec<Arc<Entry>>) -> Response<Body> {
+    let (list_kind, api_version, metadata) = (kind.list_kind(), kind.api_version(), ordered_head(head));
+    let begin = format!(r#"{{"kind":"{list_kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#);
+    let body = ListBody::new(begin.into_bytes(), entries, lead(kind));
+    match format.encoding {
+        Encoding::Json { pretty: false } => with_body(200, format.content_type(), Body::new(body)),
+        _ => {
+            let mut compact: Vec<u8> = body.flatten().collect();
+            // Without the newline, which `json` writes or not.
+            compact.pop();
+            json(200, format, compact)
         }
-        body.push(b'{');
-        body.extend_from_slice(item(kind, &entry.bytes));
     }
-    body.extend_from_slice(b"]}");
-    body
 }
 
 /// List metadata in Kubernetes' field order.
