@@ -85,7 +85,7 @@ pub struct Globals {
     #[arg(long, global = true)]
     pub token: Option<String>,
     /// User of the kubeconfig
-    #[arg(long, global = true)]
+    #[arg(id = "global-user", long = "user", value_name = "USER", global = true)]
     pub user: Option<String>,
     /// User name for basic authentication
     #[arg(long, global = true)]
@@ -159,10 +159,34 @@ fn help(root: &mut clap::Command, args: &[OsString]) -> String {
             [first, rest @ ..] if command.find_subcommand(first).is_some() => {
                 command.find_subcommand_mut(first).map(|inner| render(inner, rest)).unwrap_or_default()
             }
-            _ => command.render_help().to_string(),
+            _ => {
+                // `kubectl options` tells about the flags that all commands take.
+                let global = |arg: clap::Arg| if arg.is_global_set() { arg.hide(true) } else { arg };
+                command.clone().mut_args(global).render_help().to_string()
+            }
         }
     }
-    render(root, &path_of(args))
+    let path = path_of(args);
+    let group = path.iter().try_fold(None, |found: Option<&Entry>, name| {
+        let entries = found.map_or(cmd::COMMANDS, |entry| entry.children);
+        entries.iter().find(|entry| entry.name == *name).map(Some)
+    });
+    match group.flatten() {
+        Some(entry) if entry.action.is_none() => group_help(entry, &path.join(" ")),
+        _ => render(root, &path),
+    }
+}
+
+/// The help of a command that only holds others.
+fn group_help(entry: &Entry, path: &str) -> String {
+    let width = entry.children.iter().map(|child| child.name.len()).max().unwrap_or(0) + 2;
+    let mut text = format!("{}.\n\nAvailable Commands:\n", entry.about);
+    for child in entry.children.iter().filter(|child| !child.hidden) {
+        text.push_str(&format!("  {:<width$} {}\n", child.name, child.about));
+    }
+    text.push_str(&format!("\nUsage:\n  kubectl {path} COMMAND [options]\n\n"));
+    text.push_str(&format!("\"kubectl {path} COMMAND --help\" tells more about a command, \"kubectl options\" lists the flags that all take.\n"));
+    text
 }
 
 /// The names of the commands that `args` go through: `["create", "secret", "tls"]`.

@@ -24,7 +24,11 @@ pub fn translate(
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             return Ok(write!(streams.out(), "{}", help(&mut root.clone(), args))?);
         }
-        ErrorKind::InvalidSubcommand => return Err(unknown_command(&context(ContextKind::InvalidSubcommand), &path)),
+        ErrorKind::InvalidSubcommand => match unknown_flag(root, args).filter(|_| !path.is_empty()) {
+            // Flags are read before the command is looked for.
+            Some(flag) => format!("unknown flag: {flag}"),
+            None => return Err(unknown_command(&context(ContextKind::InvalidSubcommand), &path)),
+        },
         ErrorKind::UnknownArgument => {
             let given = context(ContextKind::InvalidArg);
             if given.starts_with("--") {
@@ -59,6 +63,16 @@ pub fn translate(
     };
     let command: String = path.iter().map(|name| format!(" {name}")).collect();
     Err(CommandError::Message(format!("{message}\nSee 'kubectl{command} --help' for usage.")))
+}
+
+/// The first flag of `args` that is not one of those that all commands take.
+fn unknown_flag<'a>(root: &clap::Command, args: &'a [OsString]) -> Option<&'a str> {
+    args.iter()
+        .filter_map(|arg| arg.to_str())
+        .take_while(|arg| *arg != "--")
+        .filter(|arg| arg.starts_with("--"))
+        .map(|arg| arg.split('=').next().unwrap_or(arg))
+        .find(|flag| !root.get_arguments().any(|arg| arg.get_long().is_some_and(|long| *flag == format!("--{long}"))))
 }
 
 /// What `pflag` shows of the word in which it met the unknown `letter`: the rest of it.

@@ -85,8 +85,15 @@ impl Layout {
 pub struct Table {
     pub kind: String,
     pub metadata: ListMeta,
+    /// `null` after the first event of a watch.
+    #[serde(deserialize_with = "null_as_empty")]
     pub column_definitions: Vec<Column>,
+    #[serde(deserialize_with = "null_as_empty")]
     pub rows: Vec<Row>,
+}
+
+fn null_as_empty<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[derive(Debug, Default, Deserialize)]

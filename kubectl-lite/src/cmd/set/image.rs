@@ -36,11 +36,13 @@ impl Command for Image {
             ));
         }
         CommandError::all(errors)?;
-        self.shared
+        // Containers that are not there do not keep the others from being changed.
+        let mut missing = Vec::new();
+        let changed = self
+            .shared
             .change_all(cx, &resources, "image updated", |info| {
                 let path = require_pod_spec(info)?;
                 let mut object = info.object.clone();
-                let mut missing = Vec::new();
                 for (container, image) in &wanted {
                     let mut found = false;
                     for list in ["initContainers", "containers"] {
@@ -55,9 +57,10 @@ impl Command for Image {
                         missing.push(CommandError::message(format!("unable to find container named {container:?}")));
                     }
                 }
-                CommandError::all(missing)?;
                 Ok(object)
             })
-            .await
+            .await;
+        missing.extend(changed.err());
+        CommandError::all(missing)
     }
 }
