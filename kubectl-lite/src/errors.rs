@@ -108,6 +108,9 @@ fn render_status(status: &Status, doing: &str) -> String {
         return render_invalid(status);
     }
     let message = if doing.is_empty() { status.message.clone() } else { format!("{doing}: {}", status.message) };
+    if status.reason == "Unauthorized" {
+        return line("error: ", &format!("You must be logged in to the server ({message})"));
+    }
     let reason = if status.reason.is_empty() { String::new() } else { format!(" ({})", status.reason) };
     line("", &format!("Error from server{reason}: {message}"))
 }

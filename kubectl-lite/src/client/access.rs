@@ -42,7 +42,9 @@ impl Access {
         let context = match named(document, "contexts", &chosen) {
             Some(entry) => entry.at("context"),
             None if globals.context.is_some() => {
-                return Err(CommandError::message(format!("context {chosen:?} does not exist")));
+                return Err(CommandError::Raw(format!(
+                    "Error in configuration: context was not found for specified context: {chosen}"
+                )));
             }
             None => &empty,
         };
@@ -50,7 +52,7 @@ impl Access {
         let cluster = match named(document, "clusters", cluster_name) {
             Some(entry) => entry.at("cluster"),
             None if globals.cluster.is_some() => {
-                return Err(CommandError::message(format!("cluster {cluster_name:?} does not exist")));
+                return Err(CommandError::message(format!("no server found for cluster {cluster_name:?}")));
             }
             None => &empty,
         };
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_must_exist() {
         let flags = Globals { context: Some("nope".into()), ..Globals::default() };
-        assert_eq!(Access::resolve(&config(), &flags).unwrap_err().text(), "context \"nope\" does not exist");
+        assert!(Access::resolve(&config(), &flags).unwrap_err().text().ends_with("specified context: nope"));
         let access = Access::resolve(&Kubeconfig::default(), &Globals::default()).unwrap();
         assert_eq!(access.server, "http://localhost:8080");
     }

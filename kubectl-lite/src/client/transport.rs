@@ -139,16 +139,14 @@ impl<'a> Client<'a> {
                 .map_err(|_| CommandError::message(format!("invalid header name {name:?}")))?;
             headers.append(name, header(value)?);
         }
-        let mut builder = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("kubectl/v1.36.2 (kubectl-lite/", env!("CARGO_PKG_VERSION"), ")"))
             // One request at a time on one connection: HTTP/1.1 has the shorter way to the first byte.
             .http1_only()
             .no_proxy()
             .tcp_nodelay(true)
             .gzip(access.compression && !is_local(&access));
-        if access.server.starts_with("https://") {
-            builder = builder.tls_backend_preconfigured(tls::config(&access)?);
-        }
+        let builder = builder.tls_backend_preconfigured(tls::config(&access)?);
         let http = builder.build().map_err(|error| CommandError::message(error.to_string()))?;
         Ok(Client { http, access, headers, streams, verbosity, warnings: RefCell::default() })
     }

@@ -176,3 +176,10 @@ impl Describer<'_, '_> {
             .await
     }
 }
+
+/// A Pod template as `rollout history` shows it: parts of a line are set apart by tabs.
+pub fn pod_template_text(template: &Value) -> String {
+    let mut report = Report::default();
+    pod_template::describe(&mut report, template);
+    report.unaligned()
+}

@@ -58,6 +58,10 @@ impl Report {
             lines => self.raw(format_args!("{}\n", lines.join("\n\t"))),
         }
     }
+    /// The text with its tabs as they are.
+    pub fn unaligned(self) -> String {
+        self.text
+    }
     /// The finished text. What would control a terminal is made visible.
     pub fn finish(self) -> String {
         let text = self.text.replace('\u{1b}', "^[").replace('\r', "\\r").replace('\u{b}', "\t").replace('\u{c}', "\n");

@@ -158,10 +158,7 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
 pub async fn read_url(url: &str) -> Result<Vec<u8>, CommandError> {
     let failed = |why: String| CommandError::message(format!("unable to read URL {url:?}, {why}"));
     let access = crate::client::access::Access { server: url.to_string(), ..Default::default() };
-    let mut builder = reqwest::Client::builder().no_proxy();
-    if url.starts_with("https://") {
-        builder = builder.tls_backend_preconfigured(crate::client::tls::config(&access)?);
-    }
+    let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(crate::client::tls::config(&access)?);
     let client = builder.build().map_err(|error| failed(error.to_string()))?;
     let response = client.get(url).send().await.map_err(|error| failed(error.to_string()))?;
     if !response.status().is_success() {

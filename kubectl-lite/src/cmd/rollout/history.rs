@@ -4,12 +4,12 @@ use super::{CHANGE_CAUSE, Chosen, revisions};
 use crate::cli::go_flags;
 use crate::cmd::Command;
 use crate::context::Context;
+use crate::describe::pod_template_text;
 use crate::errors::CommandError;
 use crate::print::table::Layout;
 use crate::print::{Order, PrintFlags};
 use crate::resource::Info;
 use shared_types::fields::Fields;
-use shared_types::yaml::to_yaml;
 
 #[derive(clap::Args)]
 pub struct History {
@@ -66,8 +66,12 @@ impl History {
             let Some((_, object)) = revisions.iter().find(|(revision, _)| *revision == self.revision) else {
                 return Err(CommandError::message("unable to find the specified revision"));
             };
+            let mut template = object.at("spec.template").clone();
+            if let Some(cause) = object.annotation(CHANGE_CAUSE) {
+                template.map_mut("metadata.annotations").insert(CHANGE_CAUSE.into(), cause.into());
+            }
             writeln!(cx.streams.out(), "{head} with revision #{}", self.revision)?;
-            return Ok(write!(cx.streams.out(), "{}", to_yaml(object.at("spec.template")))?);
+            return Ok(writeln!(cx.streams.out(), "{}", pod_template_text(&template))?);
         }
         writeln!(cx.streams.out(), "{head} ")?;
         let mut layout = Layout::with_padding(2);

@@ -5,7 +5,7 @@ use crate::client::Request;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::resource::{Builder, Info};
+use crate::resource::{Arguments, Builder, Info};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use std::collections::HashMap;
@@ -55,6 +55,7 @@ impl Command for Env {
         if self.list {
             return self.show(cx, &resources).await;
         }
+        Arguments::parse(&resources)?;
         let (mut set, mut remove): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
         for change in changes.into_iter().chain(&self.env) {
             match (change.split_once('='), change.strip_suffix('-')) {
