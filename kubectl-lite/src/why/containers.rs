@@ -205,7 +205,7 @@ impl Container<'_> {
         if owner.starts_with("pod/") {
             return finding
                 .detail(format!(
-                    "probes of a Pod cannot be changed: correct port {port} in its manifest, and replace it"
+                    "probes of a Pod cannot be changed: write port {port} into its manifest, and replace it"
                 ))
                 .command("replace --force -f MANIFEST");
         }

@@ -237,6 +237,7 @@ service/web: its targetPort \"htpp\" is the name of no container port of its Pod
     #[test]
     fn pods_that_are_not_ready_are_looked_into() {
         let mut pod = ready("web");
+        pod.set("spec.nodeName", "node-1");
         pod.set(
             "status",
             json!({"phase": "Pending", "containerStatuses": [{"name": "c", "image": "nosuch:1",
