@@ -45,7 +45,14 @@ async fn findings(cx: &Context<'_>, info: &Info) -> Result<Vec<Finding>, Command
             let label = format!("kubernetes.io/service-name={}", info.name);
             let slices = list(cx, "EndpointSlice", namespace, &label).await?;
             let pods = list(cx, "Pod", namespace, "").await?;
-            service(object, &pods, &slices, around)
+            let selector = object.map("spec.selector");
+            let elsewhere = if selector.is_empty() {
+                Vec::new()
+            } else {
+                let selector = LabelSelector::from_labels(selector).to_string();
+                list(cx, "Pod", "", &selector).await.unwrap_or_default()
+            };
+            service(object, &pods, &elsewhere, &slices, around)
         }
         ("apps", "Deployment") => {
             let selector = LabelSelector::from_object(object.at("spec.selector"))?.unwrap_or_default();

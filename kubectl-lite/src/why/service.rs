@@ -7,8 +7,15 @@ use shared_types::fields::{Fields, Object};
 use shared_types::selector::LabelSelector;
 use std::collections::BTreeSet;
 
-/// `pods` are all of the namespace, `slices` the Service's EndpointSlices.
-pub fn service(service: &Value, pods: &[Value], slices: &[Value], around: Surroundings<'_>) -> Vec<Finding> {
+/// `pods` are all of the namespace, `elsewhere` those of any namespace that the selector matches, `slices` the Service's
+/// EndpointSlices.
+pub fn service(
+    service: &Value,
+    pods: &[Value],
+    elsewhere: &[Value],
+    slices: &[Value],
+    around: Surroundings<'_>,
+) -> Vec<Finding> {
     if service.text("spec.type") == "ExternalName" {
         let name = service.text("spec.externalName");
         return vec![Finding::good(format!("is another name for {name} and has no endpoints of its own"))];
@@ -21,7 +28,14 @@ pub fn service(service: &Value, pods: &[Value], slices: &[Value], around: Surrou
     let text = LabelSelector::from_labels(selector).to_string();
     let matched: Vec<&Value> = pods.iter().filter(|pod| has_all(pod, selector)).collect();
     if matched.is_empty() {
-        return vec![nobody(service, &text, selector, pods)];
+        let mut finding = nobody(service, &text, selector, pods);
+        if let Some(pod) = elsewhere.iter().find(|pod| has_all(pod, selector) && pod.namespace() != service.namespace())
+        {
+            let (name, namespace) = (pod.name(), pod.namespace());
+            finding = finding
+                .detail(format!("Pod {name} of namespace {namespace} does, but a Service selects in its own alone"));
+        }
+        return vec![finding];
     }
     let mut findings = ports(service, &matched);
     let waiting: Vec<&Value> = matched.iter().copied().filter(|pod| !condition_is(pod, "Ready", "True")).collect();
@@ -44,7 +58,20 @@ pub fn service(service: &Value, pods: &[Value], slices: &[Value], around: Surrou
     if up > 0 && !waiting.is_empty() {
         findings.push(Finding::good(format!("{up} of {} that it selects can be reached", count(matched.len(), "Pod"))));
     }
+    findings.extend(without_balancer(service));
     findings
+}
+
+/// A load balancer that nobody has set up.
+fn without_balancer(service: &Value) -> Option<Finding> {
+    if service.text("spec.type") != "LoadBalancer" || !service.list("status.loadBalancer.ingress").is_empty() {
+        return None;
+    }
+    let port = service.list("spec.ports").first().and_then(|port| port.int("port")).unwrap_or(80);
+    let finding =
+        Finding::problem("has no external address: nothing in this cluster has set up a load balancer for it")
+            .detail("inside the cluster, and at its node ports, it can be reached all the same");
+    Some(finding.command(format!("port-forward service/{} 8080:{port}", service.name())))
 }
 
 /// An endpoint whose readiness nobody knows counts as ready.
@@ -186,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_selector_with_a_slip() {
-        let findings = service(&make(json!({"app": "wbe"}), json!(80)), &[ready("web")], &[], Surroundings::default());
+        let findings =
+            service(&make(json!({"app": "wbe"}), json!(80)), &[ready("web")], &[], &[], Surroundings::default());
         let expected = "\
 service/web: no Pod matches its selector app=wbe
   app=wbe: did you mean app=web? Pod web has that
@@ -197,7 +225,7 @@ service/web: no Pod matches its selector app=wbe
 
     #[test]
     fn no_pods_at_all() {
-        let findings = service(&make(json!({"app": "web"}), json!(80)), &[], &[], Surroundings::default());
+        let findings = service(&make(json!({"app": "web"}), json!(80)), &[], &[], &[], Surroundings::default());
         let expected = "\
 service/web: no Pod matches its selector app=web
   there is no Pod in its namespace at all
@@ -209,7 +237,7 @@ service/web: no Pod matches its selector app=web
     #[test]
     fn ports_that_lead_nowhere() {
         let findings =
-            service(&make(json!({"app": "web"}), json!("htpp")), &[ready("web")], &[], Surroundings::default());
+            service(&make(json!({"app": "web"}), json!("htpp")), &[ready("web")], &[], &[], Surroundings::default());
         let expected = "\
 service/web: its targetPort \"htpp\" is the name of no container port of its Pods
   they are called http
@@ -217,7 +245,7 @@ service/web: its targetPort \"htpp\" is the name of no container port of its Pod
 ";
         assert_eq!(rendered(&findings), expected);
         let findings =
-            service(&make(json!({"app": "web"}), json!(3000)), &[ready("web")], &[], Surroundings::default());
+            service(&make(json!({"app": "web"}), json!(3000)), &[ready("web")], &[], &[], Surroundings::default());
         assert_eq!(findings[0].what, "its targetPort 3000 is one that no container listens on");
         assert!(findings[0].command.as_ref().unwrap().ends_with("\"value\":80}]'"));
     }
@@ -226,11 +254,11 @@ service/web: its targetPort \"htpp\" is the name of no container port of its Pod
     fn services_that_work() {
         let slices = [json!({"endpoints": [{"conditions": {"ready": true}}]})];
         let findings =
-            service(&make(json!({"app": "web"}), json!(80)), &[ready("web")], &slices, Surroundings::default());
+            service(&make(json!({"app": "web"}), json!(80)), &[ready("web")], &[], &slices, Surroundings::default());
         assert_eq!(rendered(&findings), "service/web: works: 1 Pod with app=web, 1 ready\n");
-        let findings = service(&make(json!({}), json!(80)), &[], &slices, Surroundings::default());
+        let findings = service(&make(json!({}), json!(80)), &[], &[], &slices, Surroundings::default());
         assert!(findings[0].good);
-        let findings = service(&make(json!({}), json!(80)), &[], &[], Surroundings::default());
+        let findings = service(&make(json!({}), json!(80)), &[], &[], &[], Surroundings::default());
         assert!(!findings[0].good);
     }
 
@@ -243,10 +271,25 @@ service/web: its targetPort \"htpp\" is the name of no container port of its Pod
             json!({"phase": "Pending", "containerStatuses": [{"name": "c", "image": "nosuch:1",
             "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}),
         );
-        let findings = service(&make(json!({"app": "web"}), json!(80)), &[pod], &[], Surroundings::default());
+        let findings = service(&make(json!({"app": "web"}), json!(80)), &[pod], &[], &[], Surroundings::default());
         assert_eq!(
             findings[0].what,
             "app=web matches pod/web, which is not ready: the image nosuch:1 of container c cannot be pulled"
         );
+    }
+
+    #[test]
+    fn pods_of_other_namespaces_and_missing_balancers_are_told() {
+        let mut object = make(json!({"app": "web"}), json!(80));
+        object.set("metadata.namespace", "mine");
+        let mut pod = ready("web");
+        pod.set("metadata.namespace", "theirs");
+        let findings = service(&object, &[], &[pod.clone()], &[], Surroundings::default());
+        assert!(findings[0].details[1].starts_with("Pod web of namespace theirs does"), "{findings:?}");
+        object.set("spec.type", "LoadBalancer");
+        let slices = [json!({"endpoints": [{"conditions": {"ready": true}}]})];
+        let findings = service(&object, &[pod], &[], &slices, Surroundings::default());
+        assert!(findings[0].good);
+        assert_eq!(findings[1].command.as_deref(), Some("port-forward service/web 8080:80"));
     }
 }
