@@ -177,3 +177,81 @@ impl<A> Bucket<A> {
         Ok((events, state.last.max(after)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn entry(key: &str, revision: u64) -> Arc<Entry<()>> {
+        Arc::new(Entry { key: key.into(), revision, bytes: Bytes::from(revision.to_string()), attributes: () })
+    }
+
+    fn event(revision: u64, entry: Arc<Entry<()>>, previous: Option<Arc<Entry<()>>>, deleted: bool) -> Arc<Event<()>> {
+        Arc::new(Event { revision, deleted, entry, previous, encoded: Default::default() })
+    }
+
+    /// a is made at 1 and changed at 3, b is made at 2 and deleted at 4, c is made at 5.
+    fn bucket() -> Bucket<()> {
+        let bucket = Bucket::new(0, 0);
+        let (a1, b2, a3) = (entry("n/a", 1), entry("n/b", 2), entry("n/a", 3));
+        bucket.publish([
+            event(1, a1.clone(), None, false),
+            event(2, b2.clone(), None, false),
+            event(3, a3, Some(a1), false),
+            event(4, entry("n/b", 4), Some(b2), true),
+            event(5, entry("n/c", 5), None, false),
+        ]);
+        bucket
+    }
+
+    fn keys(page: &Page<()>) -> Vec<(&str, u64)> {
+        page.entries.iter().map(|entry| (entry.key.as_ref(), entry.revision)).collect()
+    }
+
+    #[test]
+    fn lists_the_present_and_the_past() {
+        let bucket = bucket();
+        let list = |at| bucket.list("n/", None, 0, at, || 5).unwrap();
+        assert_eq!(keys(&list(None)), [("n/a", 3), ("n/c", 5)]);
+        assert_eq!(keys(&list(Some(3))), [("n/a", 3), ("n/b", 2)]);
+        assert_eq!(keys(&list(Some(2))), [("n/a", 1), ("n/b", 2)]);
+        assert_eq!(keys(&list(Some(0))), []);
+        assert_eq!(list(Some(9)).revision, 5, "the future is not told");
+    }
+
+    #[test]
+    fn pages_are_of_one_revision() {
+        let bucket = bucket();
+        let page = bucket.list("n/", None, 1, Some(3), || 5).unwrap();
+        assert_eq!((keys(&page), page.remaining, page.revision), (vec![("n/a", 3)], 1, 3));
+        let page = bucket.list("n/", Some("n/a"), 1, Some(3), || 5).unwrap();
+        assert_eq!((keys(&page), page.remaining), (vec![("n/b", 2)], 0));
+        assert!(keys(&bucket.list("m/", None, 0, None, || 5).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn watches_begin_within_the_window() {
+        let bucket = Arc::new(bucket());
+        let revisions = |after| {
+            bucket
+                .events("n/", after, 10)
+                .map(|(events, seen)| (events.iter().map(|e| e.revision).collect::<Vec<_>>(), seen))
+        };
+        assert_eq!(revisions(2).unwrap(), (vec![3, 4, 5], 5));
+        assert_eq!(bucket.events("n/", 0, 2).unwrap().1, 2, "a full batch has looked no further");
+        bucket.begin_watch_window(4);
+        assert_eq!(bucket.watchable(), 4);
+        assert_eq!(keys(&bucket.list("n/", None, 0, Some(1), || 5).unwrap()), [("n/a", 1)], "lists go further back");
+    }
+
+    #[test]
+    fn old_history_is_forgotten() {
+        let bucket = Bucket::new(0, 0);
+        let last = MAX_EVENTS as u64 + 10;
+        bucket.publish((1..=last).map(|revision| event(revision, entry("n/a", revision), None, false)));
+        assert_eq!(bucket.events("n/", 5, 10).map(|_| ()), Err(Compacted { oldest: 10 }));
+        assert_eq!(bucket.list("n/", None, 0, Some(5), || last).map(|_| ()), Err(Compacted { oldest: 10 }));
+        assert!(bucket.events("n/", 10, 10).is_ok());
+    }
+}

@@ -31,7 +31,7 @@ impl Default for Latencies {
         Latencies {
             pull: SignedDuration::from_millis(30),
             start: SignedDuration::from_millis(20),
-            stop: SignedDuration::from_millis(50),
+            stop: SignedDuration::from_millis(400),
         }
     }
 }
