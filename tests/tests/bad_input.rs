@@ -76,7 +76,7 @@ fn cluster_ips() {
             "{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{clusterIP: {ip}, ports: [{{port: 80}}]}}}}"
         )
     };
-    case.refuses(service("out", "10.200.0.1").as_bytes(), "provided IP is not in the valid range");
+    case.refuses(service("out", "10.200.0.1").as_bytes(), "the provided network does not match the current range");
     case.unchanged();
     let kubectl = case.kubectl();
     assert!(kubectl.run_with_input("apply -f -", service("one", "10.96.0.77").as_bytes()).status.success());

@@ -19,8 +19,9 @@ fn the_lesson_goes_on_after_kill() {
     assert_eq!(kubectl.ok("get service backend -o jsonpath={.spec.clusterIP}"), address);
     assert_eq!(kubectl.ok("get deployment backend -o jsonpath={.metadata.uid}"), uid);
     kubectl.ok("wait --for=condition=Available deployment/backend --timeout=20s");
+    kubectl.ok("label deployment backend after=crash");
     let later: u64 = kubectl.ok("get deployment backend -o jsonpath={.metadata.resourceVersion}").parse().unwrap();
-    assert!(later > revision, "revisions go on from {revision}, not from {later}");
+    assert!(later > revision, "revisions go on after {revision}: {later}");
     let endpoints = || {
         let path = "jsonpath={.items[*].endpoints[*].addresses[0]}";
         kubectl.ok(&format!("get endpointslices -l kubernetes.io/service-name=backend -o {path}"))
