@@ -93,11 +93,19 @@ fn pack(
     for (_, slice) in &mut changed {
         remaining -= fill(slice);
     }
+    let needed = endpoints.len().div_ceil(MAX_ENDPOINTS);
+    let mut slices = changed.len() + unchanged.len();
     while remaining > 0 {
-        // Then the one slice that would be fullest with all that is left, or else a new one.
-        let fits = unchanged.iter().enumerate().filter(|(_, (_, slice))| slice.len() + remaining <= MAX_ENDPOINTS);
-        let best = fits.max_by_key(|(_, (_, slice))| slice.len()).map(|(n, _)| n);
-        match best.filter(|_| remaining < MAX_ENDPOINTS) {
+        // Then the one slice that would be fullest with all that is left, or else a new one, but never more slices than
+        // it takes: while there are as many, what room they have is used.
+        let sizes = || unchanged.iter().map(|(_, slice)| slice.len()).enumerate();
+        let best = match remaining < MAX_ENDPOINTS {
+            true => sizes().filter(|(_, size)| size + remaining <= MAX_ENDPOINTS).max_by_key(|(_, size)| *size),
+            false => None,
+        };
+        let roomiest =
+            || sizes().filter(|(_, size)| slices >= needed && *size < MAX_ENDPOINTS).min_by_key(|(_, size)| *size);
+        match best.or_else(roomiest).map(|(n, _)| n) {
             Some(n) => {
                 let (place, mut slice) = unchanged.remove(n);
                 remaining -= fill(&mut slice);
@@ -107,6 +115,7 @@ fn pack(
                 let mut slice = Vec::new();
                 remaining -= fill(&mut slice);
                 plan.create.push(content(slice));
+                slices += 1;
             }
         }
     }
@@ -174,6 +183,15 @@ mod tests {
         let added = planned(&existing, 80, 0..151);
         assert_eq!((added.update.len(), added.update[0].0), (1, 1));
         assert_eq!(planned(&existing, 80, 0..150), Plan::default());
+    }
+
+    #[test]
+    fn there_are_no_more_slices_than_it_takes() {
+        // Room for 20 in all, but for no more than 10 in one.
+        let existing = [slice(80, 0..90), slice(80, 100..190)];
+        let plan = planned(&existing, 80, (0..90).chain(100..190).chain(200..220));
+        assert_eq!((plan.create.len(), plan.update.len()), (0, 2));
+        assert!(plan.update.iter().all(|(_, content)| content.endpoints.len() == MAX_ENDPOINTS));
     }
 
     #[test]
