@@ -14,7 +14,12 @@ pub fn troubles(pod: &Value, around: Surroundings<'_>) -> Vec<Finding> {
         for (index, container) in pod.list(specs).iter().enumerate() {
             let status = pod.list(statuses).iter().find(|status| status.text("name") == container.text("name"));
             let Some(status) = status else { continue };
-            let is_init = specs == "spec.initContainers" && container.text("restartPolicy") != "Always";
+            let is_sidecar = specs == "spec.initContainers" && container.text("restartPolicy") == "Always";
+            // A sidecar is ended after the others, whatever became of them.
+            if is_sidecar && matches!(pod.text("status.phase"), "Failed" | "Succeeded") {
+                continue;
+            }
+            let is_init = specs == "spec.initContainers" && !is_sidecar;
             if is_init && status.int("state.terminated.exitCode") == Some(0) {
                 continue;
             }
@@ -306,5 +311,17 @@ pod/x: container c ends again and again (3 restarts): exit code 127 (Error)
         for state in [json!({"running": {}}), json!({"waiting": {"reason": "ContainerCreating"}})] {
             assert_eq!(why(json!({"name": "c"}), json!({"name": "c", "ready": true, "state": state}), &[]), "");
         }
+    }
+
+    #[test]
+    fn sidecars_end_with_their_pod() {
+        let ended = |name: &str| json!({"name": name, "state": {"terminated": {"exitCode": if name == "c" { 3 } else { 137 }}}});
+        let mut pod = pod(json!({"name": "c"}), ended("c"));
+        pod.set("spec.initContainers", json!([{"name": "side", "restartPolicy": "Always"}]));
+        pod.set("status.initContainerStatuses", json!([ended("side")]));
+        pod.set("status.phase", "Failed");
+        let findings = troubles(&pod, Surroundings::default());
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].what, "container c has ended: exit code 3");
     }
 }
