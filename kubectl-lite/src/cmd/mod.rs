@@ -193,6 +193,7 @@ pub static COMMANDS: &[Entry] = &[
     command::<api_resources::ApiVersions>("api-versions", "List the API versions that the server serves"),
     group("config", "Change kubeconfig files", config::COMMANDS),
     group("plugin", "Tell which plugins there are", plugin::COMMANDS),
+    command::<kustomize::Kustomize>("kustomize", "Build what a kustomization describes").section(Section::Advanced),
     command::<version::Version>("version", "Show the versions of client and server"),
     command::<options::Options>("options", "List the flags that all commands take"),
     command::<completion::Complete>("__complete", "Complete a command line").hidden(),

@@ -51,8 +51,9 @@ pub async fn documents(
     names: &Filenames,
 ) -> Result<Vec<Result<Document, CommandError>>, CommandError> {
     let mut found = Vec::new();
-    if names.kustomize.is_some() {
-        return Err(CommandError::message("this build has no kustomize"));
+    if let Some(folder) = &names.kustomize {
+        let built = crate::kustomize::build(folder)?;
+        found.extend(built.into_iter().map(|value| Ok(Document { source: folder.clone(), value })));
     }
     for name in &names.filenames {
         if name == "-" {

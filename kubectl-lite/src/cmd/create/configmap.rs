@@ -40,7 +40,7 @@ impl Command for ConfigMap {
             };
         }
         if self.sources.append_hash {
-            let name = format!("{name}-{}", hash::of(&map));
+            let name = format!("{name}-{}", hash::of(&map, name));
             map.set("metadata.name", name);
         }
         self.generate.create(cx, "configmaps", Some("failed to create configmap"), map).await

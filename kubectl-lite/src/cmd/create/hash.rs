@@ -5,10 +5,10 @@ use sha2::{Digest as _, Sha256};
 use shared_types::fields::Fields;
 use shared_types::json::to_json;
 
-/// The hash of a ConfigMap's or Secret's contents.
-pub fn of(object: &Value) -> String {
+/// The hash of a ConfigMap's or Secret's contents. `name` counts too; a kustomization leaves it empty.
+pub fn of(object: &Value, name: &str) -> String {
     let kind = object.text("kind");
-    let mut content = json!({"kind": kind, "name": object.name(), "data": object.map("data")});
+    let mut content = json!({"kind": kind, "name": name, "data": object.map("data")});
     if kind == "Secret" {
         content.set("type", object.text("type"));
     } else if object.has("binaryData") {
@@ -30,8 +30,8 @@ mod tests {
     #[test]
     fn equal_contents_have_equal_hashes() {
         let map = json!({"kind": "ConfigMap", "metadata": {"name": "hashed"}, "data": {"k": "v"}});
-        assert_eq!(of(&map), "6872fmt6d6");
+        assert_eq!(of(&map, "hashed"), "6872fmt6d6");
         let secret = json!({"kind": "Secret", "metadata": {"name": "hs"}, "data": {"k": "dg=="}});
-        assert_eq!(of(&secret), "tb4c8gh4b4");
+        assert_eq!(of(&secret, "hs"), "tb4c8gh4b4");
     }
 }

@@ -4,7 +4,7 @@ mod configmap;
 mod cronjob;
 mod deployment;
 pub mod files;
-mod hash;
+pub mod hash;
 mod ingress;
 mod job;
 mod key_pair;

@@ -168,7 +168,7 @@ async fn create(
     append_hash: bool,
 ) -> Result<(), CommandError> {
     if append_hash {
-        let name = format!("{}-{}", secret.name(), hash::of(&secret));
+        let name = format!("{}-{}", secret.name(), hash::of(&secret, secret.name()));
         secret.set("metadata.name", name);
     }
     generate.create(cx, "secrets", Some("failed to create secret"), secret).await
