@@ -106,7 +106,7 @@ fn holds(item: &Value, key: &str, wanted: &str) -> bool {
     match item.at(key) {
         Value::String(text) => text == wanted,
         Value::Null => false,
-        other => other.to_string() == wanted,
+        other => format!("{other}") == wanted,
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) fn run(kustomization: &Kustomization, resources: &mut [Resource]) -> 
             set_namespace(resource, namespace);
         }
         let keeps_name = matches!(resource.kind(), "Namespace" | "CustomResourceDefinition" | "APIService");
-        if !keeps_name && !(prefix.is_empty() && suffix.is_empty()) {
+        let adds = !prefix.is_empty() || !suffix.is_empty();
+        if adds && !keeps_name {
             let name = format!("{prefix}{}{suffix}", resource.object.name());
             resource.rename(name);
         }

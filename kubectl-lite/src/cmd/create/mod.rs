@@ -25,7 +25,7 @@ use super::{Entry, command, group};
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::print::{Order, PrintFlags, Printer as _};
+use crate::print::{Order, PrintFlags};
 use crate::resource::last_applied::{LAST_APPLIED, declared_configuration};
 use serde_json::Value;
 use shared_types::fields::Fields;

@@ -36,7 +36,8 @@ impl Sources {
     /// A file cannot be read, a key is none or stands twice, or sources are mixed that exclude each other.
     pub fn read(&self, name: &str, words: &Words) -> Result<BTreeMap<String, Vec<u8>>, CommandError> {
         let fail = |text: String| CommandError::message(text);
-        if !self.from_env_file.is_empty() && !(self.from_file.is_empty() && self.from_literal.is_empty()) {
+        let others = !self.from_file.is_empty() || !self.from_literal.is_empty();
+        if others && !self.from_env_file.is_empty() {
             return Err(fail("from-env-file cannot be combined with from-file or from-literal".into()));
         }
         let mut data = BTreeMap::new();

@@ -5,7 +5,7 @@ use crate::client::Request;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::print::{Order, PrintFlags, Printer as _};
+use crate::print::{Order, PrintFlags};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 
