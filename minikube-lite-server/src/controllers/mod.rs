@@ -14,6 +14,8 @@ mod replicaset;
 pub mod runtime;
 mod scheduler;
 mod serviceaccount;
+#[cfg(test)]
+mod tests;
 
 use crate::client::Client;
 use runtime::{EventSink, Informers};

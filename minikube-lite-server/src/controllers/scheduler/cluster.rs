@@ -1,8 +1,9 @@
 //! What is taken on every node, including by Pods whose binding is still on its way.
 
 use super::super::runtime::{Change, Key, Meta, PodView, Resources};
+use shared_types::fields::Fields;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The nodes' load, and the Pods that found no node.
 #[derive(Default)]
@@ -10,6 +11,8 @@ pub(super) struct Cluster {
     nodes: HashMap<Arc<str>, Load>,
     /// By uid, every Pod that is counted on a node.
     counted: HashMap<Arc<str>, Counted>,
+    /// By uid, the Pods on nodes that demand distance from others.
+    distant: HashMap<Arc<str>, Arc<PodView>>,
     /// The value tells whether a change of other Pods may help.
     waiting: BTreeMap<Key, bool>,
 }
@@ -23,11 +26,16 @@ struct Counted {
 }
 
 /// What is taken on a node.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Load {
     pub requested: Resources,
     /// How many Pods each controller has here, by its uid.
     pub owners: HashMap<Arc<str>, usize>,
+}
+
+fn demands_distance(pod: &PodView) -> bool {
+    let required = "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+    pod.whole.as_deref().is_some_and(|pod| !pod.list(required).is_empty())
 }
 
 fn owner(meta: &Meta) -> Option<Arc<str>> {
@@ -38,6 +46,10 @@ impl Cluster {
     pub fn pod_changed(&mut self, change: &Change<'_, PodView>) {
         let Some(pod) = change.object() else { return };
         let present = change.new.filter(|pod| !pod.is_terminal());
+        match present.filter(|pod| demands_distance(pod)) {
+            Some(pod) => drop(self.distant.insert(pod.meta.uid.clone(), pod.clone())),
+            None => drop(self.distant.remove(&pod.meta.uid)),
+        }
         match present {
             Some(pod) if !pod.node.is_empty() => {
                 self.waiting.remove(&pod.meta.key());
@@ -90,8 +102,13 @@ impl Cluster {
             self.nodes.remove(&counted.node);
         }
     }
-    pub fn load(&self, node: &str) -> Load {
-        self.nodes.get(node).cloned().unwrap_or_default()
+    pub fn load(&self, node: &str) -> &Load {
+        static NOTHING: LazyLock<Load> = LazyLock::new(Load::default);
+        self.nodes.get(node).unwrap_or(&NOTHING)
+    }
+    /// The Pods with required anti-affinity, which others have to respect.
+    pub fn distant(&self) -> impl Iterator<Item = &Arc<PodView>> {
+        self.distant.values()
     }
     /// The node on which a Pod is counted.
     pub fn node_of(&self, uid: &str) -> Option<&Arc<str>> {

@@ -49,9 +49,10 @@ pub(super) fn place(
 /// Why a node won't do on its own account: the first filter that fails tells.
 fn refusal(cluster: &Cluster, node: &Full, pod: &PodView, object: &Value) -> Option<Reasons> {
     let never = |reason: &str| Some(Reasons { reasons: vec![reason.into()], helps: false, by_pods: false });
-    let unschedulable_taint = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
-    let tolerations = object.list("spec.tolerations");
-    let tolerated = || tolerations.iter().any(|toleration| affinity::tolerates(toleration, &unschedulable_taint));
+    let tolerated = || {
+        let taint = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
+        object.list("spec.tolerations").iter().any(|toleration| affinity::tolerates(toleration, &taint))
+    };
     if node.object.flag("spec.unschedulable") && !tolerated() {
         return never("node(s) were unschedulable");
     }
@@ -169,17 +170,16 @@ impl<'a> Peers<'a> {
             let max_skew = constraint.int("maxSkew").unwrap_or(1) - i64::from(!selects(constraint, pod));
             peers.spreads.push(Spread { key, max_skew, hard, found, least });
         }
-        // The rest takes a look at every Pod, which is spared where no Pod can matter.
-        let all = informers.pods.all();
-        for other in all.iter().filter(|other| !other.is_terminal()) {
-            if !peers.host_ports.is_empty()
-                && let Some(node) = node_of(other)
-            {
+        if !peers.host_ports.is_empty() {
+            for other in informers.pods.all().iter().filter(|other| !other.is_terminal()) {
+                let Some(node) = node_of(other) else { continue };
                 let ports = other.ports.iter().filter(|port| port.host_port > 0);
                 let taken = peers.taken_ports.entry(node.meta.name.clone()).or_default();
                 taken.extend(ports.map(|port| (port.protocol.to_string(), port.host_port)));
             }
-            let Some(whole) = other.whole.as_deref().filter(|_| other.meta.uid != pod.meta.uid) else { continue };
+        }
+        for other in cluster.distant().filter(|other| other.meta.uid != pod.meta.uid) {
+            let Some(whole) = other.whole.as_deref() else { continue };
             for term in whole.list("spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution") {
                 if in_namespaces(term, &other.meta.namespace, &pod.meta.namespace)
                     && selects(term, pod)
