@@ -71,3 +71,20 @@ fn a_shell_runs_a_command_with_kubectl_at_hand() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "node/node-1\nnode/node-2\n");
     assert_eq!(output.status.code(), Some(7));
 }
+
+#[test]
+fn a_seed_repeats_names_addresses_and_uids() {
+    let script = "kubectl create deployment web --image=nginx:1.28 --replicas=3 >&2; \
+        kubectl wait --for=condition=Available deployment/web --timeout=20s >&2; \
+        kubectl create service clusterip web --tcp=80 >&2; \
+        kubectl get pods,services -o jsonpath='{range .items[*]}{.metadata.name} {.metadata.uid} {.spec.clusterIP}{\"\\n\"}{end}'";
+    let run = |seed| {
+        let output = start(&["shell", "--seed", seed, "--", "sh", "-c", script]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let first = run("3");
+    assert_eq!(first.lines().count(), 5, "{first}");
+    assert_eq!(run("3"), first);
+    assert_ne!(run("4"), first);
+}

@@ -159,7 +159,7 @@ impl Call<'_> {
         let timeout = match self.query.int("timeoutSeconds")? {
             Some(seconds) if seconds > 0 => Duration::from_secs(seconds.unsigned_abs().min(86_400)),
             // Kubernetes chooses between half an hour and an hour, so that clients don't all come back at once.
-            _ => Duration::from_secs(self.app.registry.environment().random(|rng| rng.u64(1800..3600))),
+            _ => Duration::from_secs(self.app.registry.environment().random("watch", |rng| rng.u64(1800..3600))),
         };
         let bookmarks = self.query.flag("allowWatchBookmarks");
         let request = watch::Request {

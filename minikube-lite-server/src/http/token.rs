@@ -80,7 +80,7 @@ impl Tokens {
             "exp": end,
             "iat": now,
             "iss": ISSUER,
-            "jti": registry.environment().uid(),
+            "jti": registry.environment().uid("token"),
             "kubernetes.io": bound,
             "nbf": now,
             "sub": format!("system:serviceaccount:{}:{}", wanted.namespace, account.name()),

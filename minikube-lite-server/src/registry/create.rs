@@ -48,7 +48,9 @@ impl Registry {
         self.check_namespace(kind, namespace, object.name())?;
         strategy.admit(self, &mut object)?;
 
-        object.set("metadata.uid", self.environment.uid());
+        let name = if object.name().is_empty() { object.text("metadata.generateName") } else { object.name() };
+        let uid = self.environment.uid(&format!("{}/{namespace}/{name}", kind.plural));
+        object.set("metadata.uid", uid);
         object.set("metadata.creationTimestamp", format_time(self.environment.now()));
         if strategy.has_generation() {
             object.set("metadata.generation", 1);
@@ -113,7 +115,8 @@ impl Registry {
     /// `base` with five random letters, cut so that the whole has at most 63 (apimachinery's SimpleNameGenerator).
     fn generated_name(&self, base: &str) -> String {
         let base: String = base.chars().take(58).collect();
-        base + &self.environment.name_suffix(5)
+        let suffix = self.environment.name_suffix(&base, 5);
+        base + &suffix
     }
 
     /// The NamespaceLifecycle admission plug-in: nothing is made in a namespace that is not there or is going away.

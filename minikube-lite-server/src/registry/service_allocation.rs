@@ -91,7 +91,8 @@ pub fn allocate(registry: &Registry, service: &mut Value, old: Option<&Value>) -
     let mut pools = registry.service_allocations.pools();
     let had = old.map_or_else(Held::default, Held::by);
     let mut taken = Held::default();
-    let outcome = registry.environment().random(|rng| {
+    let purpose = format!("services/{}/{}", service.namespace(), service.name());
+    let outcome = registry.environment().random(&purpose, |rng| {
         cluster_ip(service, &mut pools.ips, &had, &mut taken, rng)?;
         node_ports(service, &mut pools.ports, &had, &mut taken, rng)?;
         health_check_port(service, &mut pools.ports, &had, &mut taken, rng)

@@ -48,7 +48,8 @@ impl Strategy for Pod {
                     return Err(forbidden(pod, &why));
                 }
             };
-            admission::apply_service_account(pod, &account, &registry.environment().name_suffix(5));
+            let purpose = format!("kube-api-access/{namespace}/{}{}", pod.name(), pod.text("metadata.generateName"));
+            admission::apply_service_account(pod, &account, &registry.environment().name_suffix(&purpose, 5));
         }
         admission::default_tolerations(pod);
         let class = pod.text("spec.priorityClassName");
