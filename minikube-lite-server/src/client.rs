@@ -3,11 +3,11 @@
 //! Nothing here reveals that the registry is in the same process, so that a controller could run elsewhere.
 
 use crate::environment::Environment;
-use crate::registry::{Registry, WriteOptions};
+use crate::registry::{Registry, Selection, WriteOptions};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
-use shared_types::selector::LabelSelector;
+use shared_types::selector::{FieldSelector, LabelSelector};
 use shared_types::status::Status;
 use std::sync::Arc;
 
@@ -66,7 +66,15 @@ impl Client {
     /// # Errors
     /// `Expired` when the history no longer reaches back to `revision`: list again.
     pub fn watch(&self, kind: &'static Kind, revision: u64) -> Result<Watch, Status> {
-        Ok(Watch { inner: self.registry.watch(kind, "", revision)?, pending: Vec::new() })
+        self.watch_selected(kind, &FieldSelector::default(), revision)
+    }
+    /// Changes of objects that `fields` select. An object that they no longer select is not told of.
+    ///
+    /// # Errors
+    /// `Expired`, as for [`Client::watch`]; `BadRequest` for a field that the kind does not support.
+    pub fn watch_selected(&self, kind: &'static Kind, fields: &FieldSelector, revision: u64) -> Result<Watch, Status> {
+        let selection = Selection::new(kind, &LabelSelector::default(), fields)?;
+        Ok(Watch { inner: self.registry.watch(kind, "", revision)?, selection, pending: Vec::new() })
     }
     /// Creates the object in its `metadata.namespace`.
     pub async fn create(&self, kind: &'static Kind, object: Value) -> Result<Value, Status> {
@@ -110,6 +118,7 @@ impl Client {
 /// A stream of changes.
 pub struct Watch {
     inner: crate::registry::Watch,
+    selection: Selection,
     pending: Vec<(Change, Value, u64)>,
 }
 
@@ -123,7 +132,8 @@ impl Watch {
             if let Some(next) = self.pending.pop() {
                 return Ok(next);
             }
-            for event in self.inner.next().await?.into_iter().rev() {
+            let events = self.inner.next().await?.into_iter().rev();
+            for event in events.filter(|event| self.selection.matches(&event.entry)) {
                 let change = match (event.deleted, event.previous.is_some()) {
                     (true, _) => Change::Deleted,
                     (false, true) => Change::Modified,

@@ -5,6 +5,10 @@ use minikube_lite_server::cli::{Cli, Command, Serve};
 use minikube_lite_server::{server, shell};
 use std::process::ExitCode;
 
+/// Objects are trees of many small pieces: this allocator takes half the time of the system's, and gives memory back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let options = match &cli.command {

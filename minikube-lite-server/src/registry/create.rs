@@ -124,9 +124,9 @@ impl Registry {
         if !kind.namespaced {
             return Ok(());
         }
+        // Validation sees to it that this is the phase of those, and only those, that are being deleted.
         let entry = self.get(kinds::named("Namespace"), "", namespace)?;
-        let found = entry.object()?;
-        if !found.is_terminating() {
+        if entry.attributes.fields.first().is_none_or(|phase| &**phase != "Terminating") {
             return Ok(());
         }
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");

@@ -12,6 +12,9 @@ use shared_types::status::Status;
 use shared_types::time::{format_time, parse_time};
 use std::sync::Arc;
 
+/// How many objects of a collection are deleted at a time: enough to share commits, few enough to hold in memory.
+const DELETE_TOGETHER: usize = 128;
+
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
@@ -98,13 +101,15 @@ impl Registry {
         options: DeleteOptions,
     ) -> Result<Vec<Arc<Entry>>, Status> {
         let listing = self.list(kind, namespace, selected)?;
-        let deletions = listing.entries.iter().map(|entry| async {
-            match self.delete(kind, entry.namespace(), entry.name(), options.clone()).await {
-                Err(status) if !status.is_not_found() => Err(status),
-                _ => Ok(()),
-            }
-        });
-        futures_util::future::try_join_all(deletions).await?;
+        for batch in listing.entries.chunks(DELETE_TOGETHER) {
+            let deletions = batch.iter().map(|entry| async {
+                match self.delete(kind, entry.namespace(), entry.name(), options.clone()).await {
+                    Err(status) if !status.is_not_found() => Err(status),
+                    _ => Ok(()),
+                }
+            });
+            futures_util::future::try_join_all(deletions).await?;
+        }
         Ok(listing.entries)
     }
 

@@ -101,6 +101,7 @@ impl Strategy for Namespace {
     }
 
     fn selectable_fields(&self) -> &'static [&'static str] {
+        // Creating reads the phase, the first of them.
         &["status.phase", "name"]
     }
 

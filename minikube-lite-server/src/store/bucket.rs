@@ -38,6 +38,12 @@ struct State<A> {
     last: u64,
 }
 
+/// The bytes that only history keeps because of an event.
+fn superseded<A>(event: &Event<A>) -> usize {
+    let last = if event.deleted { event.entry.bytes.len() } else { 0 };
+    last + event.previous.as_ref().map_or(0, |previous| previous.bytes.len())
+}
+
 impl<A> Bucket<A> {
     pub(super) fn new(compacted: u64, watchable: u64) -> Bucket<A> {
         let state = State {
@@ -138,12 +144,12 @@ impl<A> Bucket<A> {
                 state.live.insert(key, event.entry.clone());
             }
             state.last = event.revision;
-            state.history_bytes += event.previous.as_ref().map_or(0, |previous| previous.bytes.len());
+            state.history_bytes += superseded(&event);
             state.history.push_back(event);
         }
         while state.history.len() > MAX_EVENTS || state.history_bytes > MAX_BYTES {
             let Some(oldest) = state.history.pop_front() else { break };
-            state.history_bytes -= oldest.previous.as_ref().map_or(0, |previous| previous.bytes.len());
+            state.history_bytes -= superseded(&oldest);
             state.compacted = oldest.revision;
         }
         let last = state.last;

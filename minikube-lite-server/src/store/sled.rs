@@ -21,14 +21,18 @@ impl SledEngine {
     /// One line for the user: the folder is in use, unreadable, or of another format.
     pub fn open(folder: &Path) -> Result<SledEngine, String> {
         let shown = folder.display();
-        let db = sled::Config::new().path(folder).cache_capacity(4 << 20).flush_every_ms(None).open().map_err(
-            |problem| match &problem {
+        let db = sled::Config::new()
+            .path(folder)
+            .cache_capacity(4 << 20)
+            .mode(sled::Mode::HighThroughput)
+            .flush_every_ms(None)
+            .open()
+            .map_err(|problem| match &problem {
                 sled::Error::Io(io) if io.to_string().contains("lock") => {
                     format!("data folder {shown} is in use by another server")
                 }
                 other => format!("cannot open data folder {shown}: {other}"),
-            },
-        )?;
+            })?;
         let wrong = |problem: sled::Error| format!("cannot read data folder {shown}: {problem}");
         match db.get(FORMAT_KEY).map_err(wrong)? {
             Some(format) if format == FORMAT => {}

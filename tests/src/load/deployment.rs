@@ -39,7 +39,7 @@ pub async fn until_ready(api: &Api, namespace: &str, replicas: usize) -> Result<
         }
     }
     let elapsed = begin.elapsed();
-    Ok(Measured { latencies: vec![elapsed], elapsed, bytes })
+    Ok(Measured { latencies: vec![elapsed], elapsed, bytes, server_time: None })
 }
 
 async fn apply(api: &Api, namespace: &str, replicas: usize) -> Result<(), String> {

@@ -13,6 +13,8 @@ pub struct Measured {
     pub elapsed: Duration,
     /// Bytes of the answers' bodies.
     pub bytes: u64,
+    /// Processor time that the server took, where known.
+    pub server_time: Option<Duration>,
 }
 
 /// Lets each client repeat an operation, which gets the client's number and its own count, until the time is up. The
@@ -38,7 +40,27 @@ where
     let all = try_join_all(each).await?;
     let elapsed = begin.elapsed();
     let bytes = all.iter().map(|(_, bytes)| bytes).sum();
-    Ok(Measured { latencies: all.into_iter().flat_map(|(latencies, _)| latencies).collect(), elapsed, bytes })
+    let latencies = all.into_iter().flat_map(|(latencies, _)| latencies).collect();
+    Ok(Measured { latencies, elapsed, bytes, server_time: None })
+}
+
+/// The resident memory of a process, in bytes, where the system tells.
+pub fn resident(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
+}
+
+/// The processor time that a process has taken, where the system tells.
+pub fn processor_time(pid: u32) -> Option<Duration> {
+    /// Ticks in a second, as Linux shows them whatever its own clock.
+    const TICKS: u64 = 100;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name, in parentheses, may hold spaces.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis((user + system) * 1000 / TICKS))
 }
 
 /// A line of the table that this program prints.
@@ -52,7 +74,7 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     pub const HEADER: &'static str =
-        "SCENARIO       CLIENTS     COUNT    PER SECOND    P50 MS    P99 MS    BYTES/OP    RSS MB";
+        "SCENARIO       CLIENTS     COUNT    PER SECOND    P50 MS    P99 MS    BYTES/OP SERVER US/OP    RSS MB";
 }
 
 impl fmt::Display for Report<'_> {
@@ -67,9 +89,14 @@ impl fmt::Display for Report<'_> {
         let rate = count as f64 / self.measured.elapsed.as_secs_f64();
         let size = self.measured.bytes / count.max(1) as u64;
         let memory = self.memory.map_or("-".to_string(), |bytes| format!("{:.1}", bytes as f64 / 1e6));
+        let time = self.measured.server_time.map(|time| time.as_secs_f64() * 1e6 / count.max(1) as f64);
+        let time = time.map_or("-".to_string(), |micros| format!("{micros:.1}"));
         let (p50, p99) = (quantile(0.5), quantile(0.99));
         let (name, clients) = (self.scenario, self.clients);
-        write!(f, "{name:<14} {clients:>7} {count:>9} {rate:>13.1} {p50:>9.2} {p99:>9.2} {size:>11} {memory:>9}")
+        write!(
+            f,
+            "{name:<14} {clients:>7} {count:>9} {rate:>13.1} {p50:>9.2} {p99:>9.2} {size:>11} {time:>12} {memory:>9}"
+        )
     }
 }
 
@@ -80,10 +107,15 @@ mod tests {
     #[test]
     fn the_report_shows_rate_and_quantiles() {
         let latencies = (1..=100).map(Duration::from_millis).collect();
-        let measured = Measured { latencies, elapsed: Duration::from_secs(2), bytes: 1000 };
+        let measured = Measured {
+            latencies,
+            elapsed: Duration::from_secs(2),
+            bytes: 1000,
+            server_time: Some(Duration::from_millis(1)),
+        };
         let report = Report { scenario: "gets", clients: 3, measured, memory: Some(2_500_000) }.to_string();
         let columns: Vec<&str> = report.split_whitespace().collect();
-        assert_eq!(columns, ["gets", "3", "100", "50.0", "51.00", "100.00", "10", "2.5"]);
+        assert_eq!(columns, ["gets", "3", "100", "50.0", "51.00", "100.00", "10", "10.0", "2.5"]);
         assert_eq!(Report::HEADER.len(), report.len());
     }
 }

@@ -97,7 +97,7 @@ pub async fn run(options: &Options) -> Result<(), String> {
         let api = Api::connect(&access, connections).await?;
         let namespace = Namespace::make(&api).await?;
         let measured = measure(options, *scenario, &api, &namespace.name, clients).await;
-        let memory = options.pid.and_then(resident);
+        let memory = options.pid.and_then(measure::resident);
         let deleted = namespace.delete(&api).await;
         let report = Report { scenario: &format!("{scenario:?}").to_lowercase(), clients, memory, measured: measured? };
         println!("{report}");
@@ -118,7 +118,8 @@ async fn measure(
     }
     let length = Duration::from_secs_f64(options.seconds.clamp(0.1, 86_400.0));
     let load = pods::Load { api, namespace, clients, length, pods: options.pods };
-    match scenario {
+    let before = options.pid.and_then(measure::processor_time);
+    let mut measured = match scenario {
         Scenario::Creates => load.creates().await,
         Scenario::Gets => load.gets().await,
         Scenario::Lists => load.lists("").await,
@@ -128,7 +129,10 @@ async fn measure(
         Scenario::Watch => watch::fan_out(api, namespace, options.watchers, clients, length).await,
         Scenario::Deployment100 => deployment::until_ready(api, namespace, 100).await,
         Scenario::Deployment500 => deployment::until_ready(api, namespace, 500).await,
-    }
+    }?;
+    let after = options.pid.and_then(measure::processor_time);
+    measured.server_time = before.zip(after).map(|(before, after)| after.saturating_sub(before));
+    Ok(measured)
 }
 
 /// A namespace for one scenario.
@@ -160,11 +164,4 @@ impl Namespace {
         }
         Ok(())
     }
-}
-
-/// The resident memory of a process, in bytes, where the system tells.
-fn resident(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }

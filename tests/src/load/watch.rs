@@ -55,7 +55,12 @@ pub async fn fan_out(
     let read = read?;
     let elapsed = begin.elapsed();
     let bytes = read.iter().map(|(_, bytes)| bytes).sum();
-    Ok(Measured { latencies: read.into_iter().flat_map(|(latencies, _)| latencies).collect(), elapsed, bytes })
+    Ok(Measured {
+        latencies: read.into_iter().flat_map(|(latencies, _)| latencies).collect(),
+        elapsed,
+        bytes,
+        server_time: None,
+    })
 }
 
 /// Reads events until there is one for every write; returns their latencies and bytes.

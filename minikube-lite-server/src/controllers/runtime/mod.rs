@@ -16,5 +16,5 @@ pub use expectations::Expectations;
 pub use informer::{Change, Informer};
 pub use informers::{Informers, stored_kinds};
 pub use meta::{Cached, Full, Interner, Key, Meta, Owner, owner_reference};
-pub use pod::{ContainerPort, Phase, PodView, Resources};
+pub use pod::{ContainerPort, Phase, PodView, Resources, SCHEDULER};
 pub use queue::{Queue, work};

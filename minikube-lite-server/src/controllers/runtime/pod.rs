@@ -9,6 +9,9 @@ use shared_types::quantity::Quantity;
 use shared_types::time::parse_time;
 use std::sync::Arc;
 
+/// The scheduler of Pods that name no other (`spec.schedulerName`).
+pub const SCHEDULER: &str = "default-scheduler";
+
 /// `status.phase`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -56,7 +59,8 @@ pub struct PodView {
     pub deletion_cost: i32,
     pub ports: Arc<Vec<ContainerPort>>,
     pub requests: Resources,
-    /// The whole Pod, kept only as long as it has no node, or where other Pods' scheduling has to look at its affinity.
+    /// The Pod without its managed fields, kept only as long as the scheduler has to place it, or where other Pods'
+    /// scheduling has to look at its affinity.
     pub whole: Option<Box<Value>>,
 }
 
@@ -80,7 +84,7 @@ impl PodView {
 }
 
 impl Cached for PodView {
-    fn read(kind: &'static Kind, object: Value, shared: &mut Interner) -> PodView {
+    fn read(kind: &'static Kind, mut object: Value, shared: &mut Interner) -> PodView {
         let meta = Meta::read(kind, &object, shared);
         let ready = object.list("status.conditions").iter().find(|condition| condition.text("type") == "Ready");
         let mut ips: Vec<Box<str>> = object.list("status.podIPs").iter().map(|ip| ip.text("ip").into()).collect();
@@ -89,7 +93,7 @@ impl Cached for PodView {
         }
         let restarts = object.list("status.containerStatuses").iter().filter_map(|status| status.int("restartCount"));
         let cost = object.annotation("controller.kubernetes.io/pod-deletion-cost");
-        let unplaced = object.text("spec.nodeName").is_empty();
+        let unplaced = object.text("spec.nodeName").is_empty() && object.text("spec.schedulerName") == SCHEDULER;
         PodView {
             meta,
             node: shared.text(object.text("spec.nodeName")),
@@ -110,7 +114,10 @@ impl Cached for PodView {
             ports: shared.ports(container_ports(&object)),
             requests: requests(&object),
             whole: (unplaced || object.has("spec.affinity.podAntiAffinity") || object.has("spec.affinity.podAffinity"))
-                .then(|| Box::new(object)),
+                .then(|| {
+                    object.remove("metadata.managedFields");
+                    Box::new(object)
+                }),
         }
     }
     fn meta(&self) -> &Meta {

@@ -5,7 +5,7 @@ mod cluster;
 mod filter;
 mod report;
 
-use super::runtime::{Change, Full, Informers, Key, PodView, Queue, Recorder, work};
+use super::runtime::{Change, Full, Informers, Key, PodView, Queue, Recorder, SCHEDULER, work};
 use super::{Context, Tasks};
 use crate::client::{Client, Part};
 use cluster::Cluster;
@@ -17,8 +17,6 @@ use shared_types::time::format_time;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The name by which Pods ask for this scheduler.
-const NAME: &str = "default-scheduler";
 /// Pods are placed one after the other, but many bindings may be on their way.
 const WORKERS: usize = 64;
 /// A Pod that found no node is tried again after this, even if nothing seems to have changed.
@@ -37,7 +35,7 @@ pub(super) fn start(context: &Context, tasks: &mut Tasks) {
     let scheduler = Arc::new(Scheduler {
         client: context.scheduler_client.clone(),
         informers: context.informers.clone(),
-        recorder: Recorder::new(context.scheduler_events.clone(), NAME, "default-scheduler-minikube-lite"),
+        recorder: Recorder::new(context.scheduler_events.clone(), SCHEDULER, "default-scheduler-minikube-lite"),
         queue: Arc::default(),
         cluster: Mutex::default(),
     });
@@ -97,7 +95,7 @@ impl Scheduler {
         let Some(object) = pod.whole.as_deref().filter(|_| pod.node.is_empty() && !pod.meta.terminating) else {
             return Ok(());
         };
-        if object.text("spec.schedulerName") != NAME || !object.list("spec.schedulingGates").is_empty() {
+        if object.text("spec.schedulerName") != SCHEDULER || !object.list("spec.schedulingGates").is_empty() {
             return Ok(());
         }
         let placed = {

@@ -18,7 +18,7 @@ use pod::{Node, PodState};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
-use shared_types::selector::LabelSelector;
+use shared_types::selector::{FieldSelector, FieldTerm, LabelSelector};
 use shared_types::status::Status;
 use status::Report;
 use std::cmp::Reverse;
@@ -95,7 +95,7 @@ impl Kubelet {
     /// Lists Pods and follows their changes until the watch ends.
     async fn follow(&mut self) -> Result<(), Status> {
         let list = self.client.list(self.kind, "", &LabelSelector::default()).await?;
-        let mut watch = self.client.watch(self.kind, list.revision)?;
+        let mut watch = self.client.watch_selected(self.kind, &assigned(), list.revision)?;
         let present: std::collections::HashSet<&str> = list.items.iter().map(Fields::uid).collect();
         let gone: Vec<Arc<str>> = self.pods.keys().filter(|uid| !present.contains(&***uid)).cloned().collect();
         for uid in gone {
@@ -250,6 +250,11 @@ impl Kubelet {
             self.nodes[entry.node].ips.release(ip);
         }
     }
+}
+
+/// Selects Pods that have a node, which once given does not change.
+fn assigned() -> FieldSelector {
+    FieldSelector { terms: vec![FieldTerm { field: "spec.nodeName".into(), value: String::new(), negated: true }] }
 }
 
 /// Waits until the moment, for ever without one.

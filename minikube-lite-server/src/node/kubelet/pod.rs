@@ -29,8 +29,8 @@ pub struct Latencies {
 impl Default for Latencies {
     fn default() -> Latencies {
         Latencies {
-            pull: SignedDuration::from_millis(30),
-            start: SignedDuration::from_millis(20),
+            pull: SignedDuration::from_millis(10),
+            start: SignedDuration::from_millis(10),
             stop: SignedDuration::from_millis(400),
         }
     }
