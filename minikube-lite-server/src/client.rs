@@ -11,7 +11,7 @@ use shared_types::selector::{FieldSelector, LabelSelector};
 use shared_types::status::Status;
 use std::sync::Arc;
 
-pub use crate::registry::{DeleteOptions, Part, Preconditions, Propagation};
+pub use crate::registry::{DeleteOptions, Part, Preconditions, Propagation, Written};
 
 /// A client of the API that acts as one component (`kube-controller-manager`, `kubelet`, ...), which is the field
 /// manager of what it writes.
@@ -77,14 +77,14 @@ impl Client {
         Ok(Watch { inner: self.registry.watch(kind, "", revision)?, selection, pending: Vec::new() })
     }
     /// Creates the object in its `metadata.namespace`.
-    pub async fn create(&self, kind: &'static Kind, object: Value) -> Result<Value, Status> {
+    pub async fn create(&self, kind: &'static Kind, object: Value) -> Result<Written, Status> {
         let namespace = object.namespace().to_string();
-        self.registry.create(kind, &namespace, object, self.options()).await?.object()
+        self.registry.create(kind, &namespace, object, self.options()).await
     }
     /// Replaces the object, or its status; a `metadata.resourceVersion` in it must be the current one.
-    pub async fn update(&self, kind: &'static Kind, part: Part, object: Value) -> Result<Value, Status> {
+    pub async fn update(&self, kind: &'static Kind, part: Part, object: Value) -> Result<Written, Status> {
         let (namespace, name) = (object.namespace().to_string(), object.name().to_string());
-        self.registry.update(kind, part, &namespace, &name, &mut |_| Ok(object.clone()), self.options()).await?.object()
+        self.registry.update(kind, part, &namespace, &name, &mut |_| Ok(object.clone()), self.options()).await
     }
     /// Reads the object, lets `change` alter it and writes it back, as often as others' writes come between. Writes
     /// nothing when nothing changed.
@@ -95,14 +95,14 @@ impl Client {
         namespace: &str,
         name: &str,
         mut change: impl FnMut(&mut Value) + Send,
-    ) -> Result<Value, Status> {
+    ) -> Result<Written, Status> {
         let mut apply = |current: &Value| {
             let mut object = current.clone();
             object.remove("metadata.resourceVersion");
             change(&mut object);
             Ok(object)
         };
-        self.registry.update(kind, part, namespace, name, &mut apply, self.options()).await?.object()
+        self.registry.update(kind, part, namespace, name, &mut apply, self.options()).await
     }
     pub async fn delete(
         &self,

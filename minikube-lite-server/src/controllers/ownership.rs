@@ -57,7 +57,7 @@ impl Claimed<'_> {
             changed = current.uid() == &*object.uid && refer(current, claim, &reference);
         };
         match client.modify(object.kind, Part::Main, &object.namespace, &object.name, change).await {
-            Ok(current) => Ok(changed.then(|| current.text("metadata.resourceVersion").parse().unwrap_or(0))),
+            Ok(written) => Ok(changed.then_some(written.entry.revision)),
             Err(status) if status.is_not_found() => Ok(None),
             Err(status) => Err(status),
         }

@@ -186,8 +186,8 @@ impl Controller {
             while let Some(created) = creations.join_next().await {
                 match created.map_err(Status::internal)? {
                     Ok(pod) => {
-                        self.expectations.written(&key, pod.text("metadata.resourceVersion").parse().unwrap_or(0));
-                        let message = format!("Created pod: {}", pod.name());
+                        self.expectations.written(&key, pod.entry.revision);
+                        let message = format!("Created pod: {}", pod.entry.name());
                         self.recorder.normal(&set.meta, "SuccessfulCreate", message);
                     }
                     // Its namespace is going: there is nothing left to do.

@@ -106,7 +106,7 @@ fn too_old(asked: u64, oldest: u64) -> Status {
 impl Registry {
     /// All objects of a kind in a namespace (`""`: in all), and the revision as of which that is so.
     pub fn snapshot(&self, kind: &'static Kind, namespace: &str) -> (Vec<Arc<Entry>>, u64) {
-        match self.store.list(kind.plural, &prefix(kind, namespace), None, 0, None) {
+        match self.store.list(kind.plural, &prefix(kind, namespace), None, 0, None, |_| true) {
             Ok(page) => (page.entries, page.revision),
             Err(_) => unreachable!("the present is never compacted"),
         }
@@ -143,20 +143,13 @@ impl Registry {
             _ => prefix,
         };
         let everything = selection.is_everything();
-        let limit = if everything { options.limit } else { 0 };
-        let page = self.store.list(kind.plural, &prefix, after.as_deref(), limit, at);
-        let mut page = page.map_err(|compacted| match token {
+        let select = |entry: &Entry| everything || selection.matches(entry);
+        let page = self.store.list(kind.plural, &prefix, after.as_deref(), options.limit, at, select);
+        let page = page.map_err(|compacted| match token {
             Some(token) => expired_token(&token),
             None => too_old(at.unwrap_or(0), compacted.oldest),
         })?;
-        let mut more = page.remaining > 0;
-        if !everything {
-            page.entries.retain(|entry| selection.matches(entry));
-            more = options.limit > 0 && page.entries.len() > options.limit;
-            if more {
-                page.entries.truncate(options.limit);
-            }
-        }
+        let more = page.remaining > 0;
         let continue_token = match page.entries.last() {
             Some(last) if more => {
                 let start = format!("{}\0", &last.key[prefix.len()..]);

@@ -97,6 +97,7 @@ impl<A> Bucket<A> {
         limit: usize,
         at: Option<u64>,
         current: impl Fn() -> u64,
+        select: impl Fn(&Entry<A>) -> bool,
     ) -> Result<Page<A>, Compacted> {
         let state = self.read();
         // Read under the lock: a batch may be published here before the store's revision tells of it.
@@ -109,7 +110,7 @@ impl<A> Bucket<A> {
         let live = state.live.range::<str, _>((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
         let limit = if limit == 0 { usize::MAX } else { limit };
         if revision >= state.last {
-            let mut live = live.map(|(_, entry)| entry);
+            let mut live = live.map(|(_, entry)| entry).filter(|entry| select(entry));
             let entries: Vec<_> = live.by_ref().take(limit).cloned().collect();
             return Ok(Page { entries, revision, remaining: live.count() });
         }
@@ -128,9 +129,9 @@ impl<A> Bucket<A> {
                 None => past.remove(key),
             };
         }
-        let remaining = past.len().saturating_sub(limit);
-        let entries = past.into_values().take(limit).cloned().collect();
-        Ok(Page { entries, revision, remaining })
+        let mut past = past.into_values().filter(|entry| select(entry));
+        let entries = past.by_ref().take(limit).cloned().collect();
+        Ok(Page { entries, revision, remaining: past.count() })
     }
 
     /// Publishes events, whose revisions must ascend.

@@ -212,8 +212,8 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
         self.shared.bucket(bucket).get(key)
     }
 
-    /// Values whose keys begin with `prefix` and come after `after`, in key order, at most `limit` (0: all), as of
-    /// revision `at` (`None`: now).
+    /// Values that `select` takes, whose keys begin with `prefix` and come after `after`, in key order, at most `limit`
+    /// (0: all), as of revision `at` (`None`: now).
     ///
     /// # Errors
     /// [`Compacted`] when `at` is older than the history that is kept.
@@ -224,8 +224,9 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
         after: Option<&str>,
         limit: usize,
         at: Option<u64>,
+        select: impl Fn(&Entry<A>) -> bool,
     ) -> Result<Page<A>, Compacted> {
-        self.shared.bucket(bucket).list(prefix, after, limit, at, || self.revision())
+        self.shared.bucket(bucket).list(prefix, after, limit, at, || self.revision(), select)
     }
 
     /// Writes of a bucket to keys that begin with `prefix`, after revision `after`.

@@ -82,7 +82,7 @@ impl<'a> Sync<'a> {
             changed = true;
         }
         if changed {
-            self.sets[place] = self.controller.client.update(replica_set_kind(), Part::Main, set).await?;
+            self.sets[place] = self.controller.client.update(replica_set_kind(), Part::Main, set).await?.object()?;
         }
         let set = &self.sets[place];
         let mut changed = revision::set_revision(&mut self.deployment, revision(set));
@@ -123,7 +123,7 @@ impl<'a> Sync<'a> {
         revision::annotate_newest(&self.deployment, &mut set, revision);
         note_replicas(&mut set, replicas(&self.deployment), self.max_replicas());
         let created = match self.controller.client.create(replica_set_kind(), set).await {
-            Ok(created) => created,
+            Ok(created) => created.object()?,
             Err(failure) => return self.creation_failed(&name, failure).await,
         };
         if size > 0 {
@@ -178,7 +178,7 @@ impl<'a> Sync<'a> {
             return Ok(false);
         }
         set.set("spec.replicas", size);
-        self.sets[place] = self.controller.client.update(replica_set_kind(), Part::Main, set).await?;
+        self.sets[place] = self.controller.client.update(replica_set_kind(), Part::Main, set).await?.object()?;
         if before != size {
             let direction = if before < size { "up" } else { "down" };
             let name = self.sets[place].name();
@@ -355,7 +355,7 @@ impl<'a> Sync<'a> {
     /// Writes the status, and with it the annotation that tells the revision, as Kubernetes does.
     async fn write_status(&mut self) -> Result<(), Status> {
         let deployment = self.deployment.clone();
-        self.deployment = self.controller.client.update(deployment_kind(), Part::Status, deployment).await?;
+        self.deployment = self.controller.client.update(deployment_kind(), Part::Status, deployment).await?.object()?;
         Ok(())
     }
 }

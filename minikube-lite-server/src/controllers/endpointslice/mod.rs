@@ -199,13 +199,12 @@ pub(crate) struct Writer<'a> {
 impl Writer<'_> {
     pub async fn write(&self, existing: &[Arc<SliceView>], plan: Plan, create: bool) -> Result<(), Status> {
         let mut writes: JoinSet<Result<Option<u64>, Status>> = JoinSet::new();
-        let revision = |slice: &Value| slice.text("metadata.resourceVersion").parse().ok();
         for content in plan.create.into_iter().filter(|_| create) {
             let mut slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {
                 "generateName": self.prefix, "namespace": &*self.key.namespace, "ownerReferences": [self.owner]}});
             self.fill(&mut slice, &content);
             let client = self.client.clone();
-            writes.spawn(async move { Ok(revision(&client.create(slice_kind(), slice).await?)) });
+            writes.spawn(async move { Ok(Some(client.create(slice_kind(), slice).await?.entry.revision)) });
         }
         for (place, content) in plan.update {
             let old = &existing[place].meta;
@@ -214,7 +213,7 @@ impl Writer<'_> {
                 "resourceVersion": old.resource_version.to_string(), "ownerReferences": [self.owner]}});
             self.fill(&mut slice, &content);
             let client = self.client.clone();
-            writes.spawn(async move { Ok(revision(&client.update(slice_kind(), Part::Main, slice).await?)) });
+            writes.spawn(async move { Ok(Some(client.update(slice_kind(), Part::Main, slice).await?.entry.revision)) });
         }
         for place in plan.delete {
             let slice = existing[place].clone();

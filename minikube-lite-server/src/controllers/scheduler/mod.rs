@@ -132,15 +132,17 @@ impl Scheduler {
     /// Gives the Pod its node, as the `binding` subresource does.
     async fn bind(&self, pod: &PodView, node: &str) -> Result<(), Status> {
         let now = format_time(self.client.environment().now());
+        let mut bound = false;
         let change = |current: &mut Value| {
-            if current.uid() == &*pod.meta.uid && current.text("spec.nodeName").is_empty() {
+            bound = current.uid() == &*pod.meta.uid && current.text("spec.nodeName").is_empty();
+            if bound {
                 current.set("spec.nodeName", node);
                 put_condition(current, json!({"type": "PodScheduled", "status": "True"}), &now);
             }
         };
         let (namespace, name) = (&pod.meta.namespace, &pod.meta.name);
-        let bound = self.client.modify(kinds::named("Pod"), Part::Other("binding"), namespace, name, change).await?;
-        if bound.uid() == &*pod.meta.uid && bound.text("spec.nodeName") == node {
+        self.client.modify(kinds::named("Pod"), Part::Other("binding"), namespace, name, change).await?;
+        if bound {
             let note = format!("Successfully assigned {namespace}/{name} to {node}");
             self.recorder.action(&pod.meta, "Normal", "Scheduled", "Binding", &note);
         }
