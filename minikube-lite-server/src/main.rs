@@ -5,7 +5,8 @@ use minikube_lite_server::cli::{Cli, Command, Serve};
 use minikube_lite_server::{server, shell};
 use std::process::ExitCode;
 
-/// Objects are trees of many small pieces: this allocator takes half the time of the system's, and gives memory back.
+/// Objects are trees of many small pieces: this allocator is quicker with them than the system's, and gives memory back.
+/// Without huge pages, of which it would touch many that stay all but empty.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
