@@ -50,7 +50,7 @@ impl Cluster {
     }
 
     async fn create(&self, kind: &str, object: Value) -> Value {
-        self.client.create(kinds::named(kind), object).await.unwrap()
+        self.client.create(kinds::named(kind), object).await.unwrap().object().unwrap()
     }
 
     /// Starts the controllers, and a node that makes every scheduled Pod ready and lets go those that are deleted.

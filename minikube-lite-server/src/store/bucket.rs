@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn lists_the_present_and_the_past() {
         let bucket = bucket();
-        let list = |at| bucket.list("n/", None, 0, at, || 5).unwrap();
+        let list = |at| bucket.list("n/", None, 0, at, || 5, |_| true).unwrap();
         assert_eq!(keys(&list(None)), [("n/a", 3), ("n/c", 5)]);
         assert_eq!(keys(&list(Some(3))), [("n/a", 3), ("n/b", 2)]);
         assert_eq!(keys(&list(Some(2))), [("n/a", 1), ("n/b", 2)]);
@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn pages_are_of_one_revision() {
         let bucket = bucket();
-        let page = bucket.list("n/", None, 1, Some(3), || 5).unwrap();
+        let page = bucket.list("n/", None, 1, Some(3), || 5, |_| true).unwrap();
         assert_eq!((keys(&page), page.remaining, page.revision), (vec![("n/a", 3)], 1, 3));
-        let page = bucket.list("n/", Some("n/a"), 1, Some(3), || 5).unwrap();
+        let page = bucket.list("n/", Some("n/a"), 1, Some(3), || 5, |_| true).unwrap();
         assert_eq!((keys(&page), page.remaining), (vec![("n/b", 2)], 0));
-        assert!(keys(&bucket.list("m/", None, 0, None, || 5).unwrap()).is_empty());
+        assert!(keys(&bucket.list("m/", None, 0, None, || 5, |_| true).unwrap()).is_empty());
     }
 
     #[test]
@@ -249,7 +249,11 @@ mod tests {
         assert_eq!(bucket.events("n/", 0, 2).unwrap().1, 2, "a full batch has looked no further");
         bucket.begin_watch_window(4);
         assert_eq!(bucket.watchable(), 4);
-        assert_eq!(keys(&bucket.list("n/", None, 0, Some(1), || 5).unwrap()), [("n/a", 1)], "lists go further back");
+        assert_eq!(
+            keys(&bucket.list("n/", None, 0, Some(1), || 5, |_| true).unwrap()),
+            [("n/a", 1)],
+            "lists go further back"
+        );
     }
 
     #[test]
@@ -258,7 +262,7 @@ mod tests {
         let last = MAX_EVENTS as u64 + 10;
         bucket.publish((1..=last).map(|revision| event(revision, entry("n/a", revision), None, false)));
         assert_eq!(bucket.events("n/", 5, 10).map(|_| ()), Err(Compacted { oldest: 10 }));
-        assert_eq!(bucket.list("n/", None, 0, Some(5), || last).map(|_| ()), Err(Compacted { oldest: 10 }));
+        assert_eq!(bucket.list("n/", None, 0, Some(5), || last, |_| true).map(|_| ()), Err(Compacted { oldest: 10 }));
         assert!(bucket.events("n/", 10, 10).is_ok());
     }
 }
