@@ -59,7 +59,7 @@ impl Server {
     /// If it does not become ready.
     pub fn start(options: &[&str]) -> Server {
         let folder = TempDir::new().expect("temporary folders can be made");
-        let process = launch(folder.path(), options);
+        let process = launch(folder.path(), "127.0.0.1:0", options);
         let server = Server { process, folder };
         server.wait_until_ready();
         server
@@ -83,12 +83,24 @@ impl Server {
         });
     }
 
-    /// Kills the server without warning and starts it again on the same data folder.
+    /// Where it listens, as `host:port`.
+    ///
+    /// # Panics
+    /// If its kubeconfig does not tell.
+    pub fn address(&self) -> String {
+        let config = std::fs::read_to_string(self.kubeconfig()).expect("the server wrote a kubeconfig");
+        let config: serde_json::Value = serde_yaml::from_str(&config).expect("a kubeconfig is YAML");
+        let server = config["clusters"][0]["cluster"]["server"].as_str().expect("it names the server");
+        server.trim_start_matches("https://").to_string()
+    }
+
+    /// Kills the server without warning and starts it again, on the same data folder and at the same address.
     pub fn crash_and_restart(&mut self, options: &[&str]) {
+        let address = self.address();
         self.process.kill().expect("the server runs");
         self.process.wait().expect("the server has ended");
         std::fs::remove_file(self.kubeconfig()).expect("the server wrote a kubeconfig");
-        self.process = launch(self.folder.path(), options);
+        self.process = launch(self.folder.path(), &address, options);
         self.wait_until_ready();
     }
 
@@ -120,10 +132,10 @@ pub fn official_kubectl() -> Option<PathBuf> {
     String::from_utf8_lossy(&output.stdout).contains("v1.36.").then_some(program)
 }
 
-fn launch(folder: &Path, options: &[&str]) -> Child {
+fn launch(folder: &Path, address: &str, options: &[&str]) -> Child {
     let log = std::fs::File::create(folder.join("log")).expect("the temporary folder can be written");
     Command::new(program("minikube-lite-server"))
-        .args(["--listen", "127.0.0.1:0"])
+        .args(["--listen", address])
         .arg("--data-dir")
         .arg(folder.join("data"))
         .arg("--kubeconfig")
