@@ -179,10 +179,10 @@ async fn reflectors_outlive_the_server() {
 
     // They still watch: what no longer matches, and what goes, is gone for them.
     let hide = json!({"metadata": {"labels": {"watched": "no"}}});
-    api.patch("c1", &PatchParams::default(), &Patch::Merge(hide)).await.unwrap();
-    api.delete("c2", &DeleteParams::default()).await.unwrap();
+    api.patch("c3", &PatchParams::default(), &Patch::Merge(hide)).await.unwrap();
+    api.delete("c4", &DeleteParams::default()).await.unwrap();
     for store in &stores {
         let known = agree(&api, store).await;
-        assert!(!known.contains_key("c1") && !known.contains_key("c2"));
+        assert!(!known.contains_key("c3") && !known.contains_key("c4"));
     }
 }
