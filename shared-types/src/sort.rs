@@ -47,7 +47,7 @@ mod tests {
         let mut calls = 0u32;
         let contradicting = sort_by((0..100).collect(), &mut |_: &i32, _| {
             calls += 1;
-            if calls % 3 == 0 { Ordering::Less } else { Ordering::Greater }
+            if calls.is_multiple_of(3) { Ordering::Less } else { Ordering::Greater }
         });
         assert_eq!(contradicting.len(), 100);
     }

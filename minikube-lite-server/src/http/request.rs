@@ -76,12 +76,12 @@ pub fn parse(method: &Method, path: &str, watch: bool) -> Target {
     }
     match rest.as_slice() {
         [] => return Target::Other,
-        // A namespace itself, its status, or what is in it.
-        ["namespaces", namespace, tail @ ..]
-            if !tail.is_empty() && !(resource.group.is_empty() && ["status", "finalize"].contains(&tail[0])) =>
+        // What is in a namespace, unless it is the namespace's own subresource.
+        ["namespaces", namespace, first, ..]
+            if !resource.group.is_empty() || !["status", "finalize"].contains(first) =>
         {
             resource.namespace = namespace.to_string();
-            fill(&mut resource, tail);
+            fill(&mut resource, &rest[2..]);
         }
         all => {
             fill(&mut resource, all);
