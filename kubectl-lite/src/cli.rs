@@ -145,7 +145,10 @@ async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError>
     let action = chosen.and_then(|entry| entry.action);
     let cx = Context::new(streams, globals);
     match action {
-        Some(action) => (action.run)(matches, &cx).await,
+        Some(action) => {
+            (action.run)(matches, &cx).await?;
+            cx.check_warnings()
+        }
         // A command that only holds others tells which.
         None if chosen.is_some() => Err(CommandError::Raw(help(&mut root, &args))),
         None => Ok(write!(streams.out(), "{}", help(&mut root, &args))?),
@@ -229,6 +232,53 @@ fn command(entry: &'static Entry) -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a command line gives: standard output, and the error as it is rendered.
+    fn outcome(line: &str) -> (String, String) {
+        #[derive(Clone, Default)]
+        struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+        impl std::io::Write for Shared {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let out = Shared::default();
+        let streams = Streams::over(std::io::empty(), out.clone(), std::io::sink());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let args = std::iter::once("kubectl").chain(line.split_whitespace()).map(OsString::from).collect();
+        let result = runtime.block_on(run(args, &streams));
+        let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        (text, result.err().map(|error| error.render()).unwrap_or_default())
+    }
+
+    #[test]
+    fn flags_are_read_as_pflag_reads_them() {
+        let help = |command: &str| format!("See 'kubectl{command} --help' for usage.\n");
+        for (line, error) in [
+            ("get pods --frob=1", format!("error: unknown flag: --frob\n{}", help(" get"))),
+            ("get pods -AQ", format!("error: unknown shorthand flag: 'Q' in -Q\n{}", help(" get"))),
+            ("get -n", format!("error: flag needs an argument: 'n' in -n\n{}", help(" get"))),
+            ("get --output", format!("error: flag needs an argument: --output\n{}", help(" get"))),
+            (
+                "get -w=x",
+                format!(
+                    "error: invalid argument \"x\" for \"-w, --watch\" flag: strconv.ParseBool: parsing \"x\": invalid \
+                     syntax\n{}",
+                    help(" get")
+                ),
+            ),
+            ("create secret s2 --from-literal=a=b", format!("error: unknown flag: --from-literal\n{}", help(" create secret"))),
+            ("vrsion", "error: unknown command \"vrsion\" for \"kubectl\"\n\nDid you mean this?\n\tversion\n".into()),
+            ("rollout frob", "error: unknown command \"frob\"\nSee 'kubectl rollout -h' for help and examples\n".into()),
+        ] {
+            assert_eq!(outcome(line).1, error, "{line}");
+        }
+        assert_eq!(outcome("version --client=true -v 0 -n x").0, "Client Version: v1.36.2\nKustomize Version: v5.8.0\n");
+    }
 
     #[test]
     fn all_commands_can_be_built() {

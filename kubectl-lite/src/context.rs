@@ -44,6 +44,17 @@ impl<'a> Context<'a> {
         Ok(self.client.get_or_init(|| client))
     }
 
+    /// `--warnings-as-errors`: fails if the server has warned.
+    pub fn check_warnings(&self) -> Result<(), CommandError> {
+        let count = self.client.get().map_or(0, Client::warnings);
+        match count {
+            _ if !self.globals.warnings_as_errors => Ok(()),
+            0 => Ok(()),
+            1 => Err(CommandError::message("1 warning received")),
+            many => Err(CommandError::message(format!("{many} warnings received"))),
+        }
+    }
+
     /// The namespace to work in, and whether `--namespace` asked for it.
     pub fn namespace(&self) -> Result<(String, bool), CommandError> {
         match &self.globals.namespace {

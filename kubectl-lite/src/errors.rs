@@ -51,9 +51,6 @@ impl CommandError {
     pub fn is_conflict(&self) -> bool {
         self.status().is_some_and(Status::is_conflict)
     }
-    pub fn is_already_exists(&self) -> bool {
-        self.status().is_some_and(Status::is_already_exists)
-    }
     /// Says what was being done: `error when creating "pod.yaml"`. Answers of the server keep their reason.
     pub fn doing(self, what: &str) -> CommandError {
         let after = |doing: String| if doing.is_empty() { what.to_string() } else { format!("{what}: {doing}") };

@@ -113,9 +113,6 @@ pub struct Duration {
 
 impl Duration {
     pub const ZERO: Duration = Duration { negative: false, length: std::time::Duration::ZERO };
-    pub const fn seconds(seconds: u64) -> Duration {
-        Duration { negative: false, length: std::time::Duration::from_secs(seconds) }
-    }
     pub fn is_zero(&self) -> bool {
         self.length.is_zero()
     }

@@ -78,8 +78,6 @@ impl Request {
 /// What the server answered to a request that succeeded.
 #[derive(Debug)]
 pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -161,13 +159,13 @@ impl<'a> Client<'a> {
     /// The server's `Status` where it refuses, or why it could not be reached.
     pub async fn send(&self, request: Request) -> Result<Answer, CommandError> {
         let response = self.start(&request, self.access.timeout).await?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let status = response.status();
         let body = response.bytes().await.map_err(|error| self.unreachable(&request, &error))?.to_vec();
         if self.verbosity >= 8 {
             self.trace(format_args!("\"Response Body\" body={:?}", String::from_utf8_lossy(&body)))?;
         }
         if status.is_success() {
-            return Ok(Answer { status, headers, body });
+            return Ok(Answer { body });
         }
         Err(refusal(status, &body, &request).into())
     }

@@ -43,7 +43,7 @@ pub struct Patch {
 impl Command for Patch {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
-        if self.local && self.args.len() > 0 {
+        if self.local && !self.args.is_empty() {
             return Err(CommandError::message("cannot specify --local and server resources"));
         }
         if !self.patch.is_empty() && !self.patch_file.is_empty() {

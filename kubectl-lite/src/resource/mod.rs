@@ -8,8 +8,8 @@ pub mod last_applied;
 
 pub use arguments::{Arguments, MISSING};
 pub use builder::{Builder, Target, set_list_item_kind};
-pub use change::{changes, send_changes};
-pub use files::{Document, Filenames, go_words, read_url};
+pub use change::send_changes;
+pub use files::{Filenames, go_words};
 
 use crate::client::{Answer, Request, Resource};
 use crate::context::Context;
