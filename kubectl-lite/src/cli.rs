@@ -271,13 +271,22 @@ mod tests {
                     help(" get")
                 ),
             ),
-            ("create secret s2 --from-literal=a=b", format!("error: unknown flag: --from-literal\n{}", help(" create secret"))),
+            (
+                "create secret s2 --from-literal=a=b",
+                format!("error: unknown flag: --from-literal\n{}", help(" create secret")),
+            ),
             ("vrsion", "error: unknown command \"vrsion\" for \"kubectl\"\n\nDid you mean this?\n\tversion\n".into()),
-            ("rollout frob", "error: unknown command \"frob\"\nSee 'kubectl rollout -h' for help and examples\n".into()),
+            (
+                "rollout frob",
+                "error: unknown command \"frob\"\nSee 'kubectl rollout -h' for help and examples\n".into(),
+            ),
         ] {
             assert_eq!(outcome(line).1, error, "{line}");
         }
-        assert_eq!(outcome("version --client=true -v 0 -n x").0, "Client Version: v1.36.2\nKustomize Version: v5.8.0\n");
+        assert_eq!(
+            outcome("version --client=true -v 0 -n x").0,
+            "Client Version: v1.36.2\nKustomize Version: v5.8.0\n"
+        );
     }
 
     #[test]
