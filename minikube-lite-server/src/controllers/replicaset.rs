@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 
 /// At most this many Pods are made or deleted in one go.
 const BURST: usize = 500;
+/// By how much a batch of new Pods is larger than the one before. Every batch waits for the disk once, so few are better.
+const GROWTH: usize = 8;
 const WORKERS: usize = 8;
 
 struct Controller {
@@ -170,7 +172,7 @@ impl Controller {
         pods.filter(|pod| pod.is_active()).collect()
     }
 
-    /// Creates Pods in batches that double as long as all goes well, so that a template that is refused costs one try.
+    /// Creates Pods in batches that grow as long as all goes well, so that a template that is refused costs one try.
     async fn create(&self, set: &Arc<Full>, count: usize) -> Result<(), Status> {
         let key = set.meta.key();
         let template = Arc::new(pod_of(set));
@@ -202,7 +204,7 @@ impl Controller {
                 return Err(failure);
             }
             left -= size;
-            batch *= 2;
+            batch *= GROWTH;
         }
         Ok(())
     }
