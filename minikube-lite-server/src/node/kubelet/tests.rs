@@ -303,7 +303,7 @@ fn deletion_stops_the_containers_first() {
     life.change("metadata.deletionGracePeriodSeconds", 30).change("metadata.deletionTimestamp", "2026-01-01T00:00:00Z");
     assert!(life.has_event("Killing: Stopping container web"));
     assert!(!life.state.is_gone(life.now));
-    life.pass(0.2);
+    life.pass(0.5);
     assert!(life.state.is_gone(life.now));
     assert_eq!(life.written, ["Running 1/1"], "the end itself is not written");
 
