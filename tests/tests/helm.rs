@@ -16,7 +16,11 @@ impl Helm {
     fn find(server: &Server) -> Option<Helm> {
         let program = official_kubectl()?.with_file_name("helm");
         let works = Command::new(&program).arg("version").output().is_ok_and(|output| output.status.success());
-        works.then(|| Helm { program, kubeconfig: server.kubeconfig(), home: TempDir::new().unwrap() })
+        works.then(|| Helm {
+            program,
+            kubeconfig: server.kubeconfig(),
+            home: TempDir::new().expect("temporary folders can be made"),
+        })
     }
 
     /// What a run that must succeed prints.
@@ -26,7 +30,7 @@ impl Helm {
         for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(variable, self.home.path());
         }
-        let output = command.output().unwrap();
+        let output = command.output().expect("helm runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "helm {arguments}: {errors}{text}");

@@ -14,16 +14,16 @@ use std::time::Duration;
 use tests::Server;
 
 async fn client(server: &Server) -> Client {
-    let kubeconfig = Kubeconfig::read_from(server.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
+    let kubeconfig = Kubeconfig::read_from(server.kubeconfig()).expect("the server wrote a kubeconfig");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    Client::try_from(config.expect("the kubeconfig is good")).expect("a client can be made")
 }
 
 fn config_map(name: &str, data: Value) -> ConfigMap {
     let labels = json!({"watched": "yes"});
     let object =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": data});
-    serde_json::from_value(object).unwrap()
+    serde_json::from_value(object).expect("it is a ConfigMap")
 }
 
 fn data(object: &ConfigMap) -> Value {
@@ -117,7 +117,8 @@ fn revisions<'a>(objects: impl IntoIterator<Item = &'a ConfigMap>) -> Revisions 
 
 /// Waits until a reflector knows what a list gives.
 async fn agree(api: &Api<ConfigMap>, store: &Store<ConfigMap>) -> Revisions {
-    let listed = revisions(&api.list(&ListParams::default().labels("watched=yes")).await.unwrap());
+    let listed = api.list(&ListParams::default().labels("watched=yes")).await.expect("the server lists");
+    let listed = revisions(&listed);
     let known = || revisions(store.state().iter().map(AsRef::as_ref));
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while known() != listed {
@@ -132,7 +133,7 @@ async fn reflect(api: Api<ConfigMap>, config: watcher::Config) -> Store<ConfigMa
     let (store, writer) = reflector::store();
     let events = watcher(api, config.labels("watched=yes")).default_backoff().reflect(writer);
     tokio::spawn(events.for_each(|_| async {}));
-    store.wait_until_ready().await.unwrap();
+    store.wait_until_ready().await.expect("the reflector goes on");
     store
 }
 
