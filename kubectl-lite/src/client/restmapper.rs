@@ -43,6 +43,14 @@ impl From<&Kind> for Resource {
 }
 
 impl Resource {
+    /// A kind as it is known without a server; of one that is not known, no more than its name.
+    pub fn named(api_version: &str, kind: &str) -> Resource {
+        if let Some(known) = kinds::by_kind(api_version, kind) {
+            return known.into();
+        }
+        let (group, version) = kinds::split_api_version(api_version);
+        Resource { group: group.into(), version: version.into(), kind: kind.into(), ..Resource::default() }
+    }
     /// `apps/v1`, or `v1` in the core group.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }

@@ -147,7 +147,8 @@ impl<'f> Change<'f> {
             .all_namespaces(flags.all_namespaces)
             .label_selector(&flags.selector)
             .field_selector(&flags.field_selector)
-            .everything(flags.all);
+            .everything(flags.all)
+            .local(flags.local);
         let infos = builder.infos(!flags.local).await?;
         if !flags.resource_version.is_empty() && infos.len() > 1 {
             return Err(CommandError::message("--resource-version may only be used with a single resource"));

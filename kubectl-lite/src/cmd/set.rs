@@ -60,6 +60,7 @@ impl Shared {
             .arguments(args)
             .label_selector(&self.selector)
             .everything(self.all)
+            .local(self.local)
             .infos(!self.local)
             .await
     }

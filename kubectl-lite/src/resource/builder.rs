@@ -28,6 +28,7 @@ pub struct Builder<'c, 'a> {
     chunk: i64,
     /// Checks that documents say what they are before anything else is done with them.
     validate: bool,
+    local: bool,
 }
 
 /// What there is to find, before the server is asked.
@@ -58,6 +59,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             subresource: String::new(),
             chunk: 500,
             validate: false,
+            local: false,
         })
     }
     pub fn files(self, filenames: &Filenames) -> Self {
@@ -68,6 +70,10 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
     pub fn all_namespaces(self, all_namespaces: bool) -> Self {
         Builder { all_namespaces, ..self }
+    }
+    /// Takes objects of files as they are, of whatever kind, without asking the server.
+    pub fn local(self, local: bool) -> Self {
+        Builder { local, ..self }
     }
     /// An empty selector is none.
     pub fn label_selector(self, selector: &str) -> Self {
@@ -264,6 +270,11 @@ impl<'c, 'a> Builder<'c, 'a> {
             return Ok(Err(error));
         }
         let (api_version, kind) = (value.text("apiVersion").to_string(), value.text("kind").to_string());
+        if self.local {
+            let resource = Rc::new(Resource::named(&api_version, &kind));
+            let (namespace, name) = (value.namespace().to_string(), value.name().to_string());
+            return Ok(Ok(Target::Object(Info { resource, namespace, name, source, object: value })));
+        }
         let Some(resource) = self.cx.mapper()?.kind(self.cx.client()?, &api_version, &kind).await? else {
             return Ok(Err(CommandError::message(format!(
                 "resource mapping not found for name: {:?} namespace: {:?} from {source:?}: no matches for kind {kind:?} \

@@ -164,7 +164,8 @@ fn scalar(text: &str, tag: &str, plain: bool) -> Result<Value> {
         Scalar::Null => Value::Null,
         Scalar::Bool(flag) => flag.into(),
         Scalar::Int(int) => int.into(),
-        Scalar::Uint(int) => int.into(),
+        // Beyond 64 bits with a sign, numbers are floating-point ones everywhere in Kubernetes.
+        Scalar::Uint(int) => (int as f64).into(),
         // JSON does not tell 1.0 from 1.
         Scalar::Float(float) if float.fract() == 0.0 && float.abs() < 9e18 => (float as i64).into(),
         Scalar::Float(float) if float.is_finite() => float.into(),
