@@ -7,10 +7,10 @@ use rcgen::{
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{CipherSuite, ServerConfig};
 
 /// The authority's certificate in PEM form, and TLS ready for use.
 pub struct Certificates {
@@ -45,14 +45,22 @@ pub fn prepare(folder: &Path, addresses: &[IpAddr]) -> Result<Certificates, Stri
     let private =
         PrivateKeyDer::try_from(key.serialize_der()).map_err(|problem| format!("cannot use a key: {problem}"))?;
     let unusable = |problem: tokio_rustls::rustls::Error| format!("cannot set up TLS: {problem}");
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], private)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ignore_client_order = true;
     Ok(Certificates { authority, tls: Arc::new(config) })
+}
+
+/// The cipher suites, AES-128 first as in Go's TLS, which is quicker on long lists.
+fn provider() -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
 }
 
 fn load_or_make_authority(folder: &Path) -> Result<(String, Issuer<'static, KeyPair>), String> {

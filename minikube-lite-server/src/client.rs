@@ -7,6 +7,7 @@ use crate::registry::{Registry, Selection, WriteOptions};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
+use shared_types::mask::Mask;
 use shared_types::selector::{FieldSelector, LabelSelector};
 use shared_types::status::Status;
 use std::sync::Arc;
@@ -25,6 +26,27 @@ pub struct Client {
 pub struct List {
     pub items: Vec<Value>,
     pub revision: u64,
+}
+
+/// A list of objects as they were sent.
+pub struct EncodedList {
+    pub items: Vec<Encoded>,
+    pub revision: u64,
+}
+
+/// An object as it was sent, to be decoded as far as it is needed.
+#[derive(Clone)]
+pub struct Encoded(Arc<crate::registry::Entry>);
+
+impl Encoded {
+    /// All of the object.
+    pub fn object(&self) -> Result<Value, Status> {
+        self.0.object()
+    }
+    /// Some fields of the object.
+    pub fn part(&self, fields: &Mask) -> Result<Value, Status> {
+        self.0.part(fields)
+    }
 }
 
 /// What happened to an object.
@@ -60,6 +82,11 @@ impl Client {
         let (entries, revision) = self.registry.snapshot(kind, namespace);
         let selected = entries.iter().filter(|e| selector.matches(&e.attributes.labels));
         Ok(List { items: selected.map(|e| e.object()).collect::<Result<_, _>>()?, revision })
+    }
+    /// All objects of a kind, not decoded yet.
+    pub async fn list_encoded(&self, kind: &'static Kind) -> Result<EncodedList, Status> {
+        let (entries, revision) = self.registry.snapshot(kind, "");
+        Ok(EncodedList { items: entries.into_iter().map(Encoded).collect(), revision })
     }
     /// Changes of a kind in all namespaces after `revision`.
     ///
@@ -119,7 +146,7 @@ impl Client {
 pub struct Watch {
     inner: crate::registry::Watch,
     selection: Selection,
-    pending: Vec<(Change, Value, u64)>,
+    pending: Vec<(Change, Encoded, u64)>,
 }
 
 impl Watch {
@@ -128,6 +155,15 @@ impl Watch {
     /// # Errors
     /// `Expired` when this watch fell so far behind that history is gone: list again.
     pub async fn next(&mut self) -> Result<(Change, Value, u64), Status> {
+        let (change, encoded, revision) = self.next_encoded().await?;
+        Ok((change, encoded.object()?, revision))
+    }
+
+    /// [`Watch::next`] for those who need not all of the object.
+    ///
+    /// # Errors
+    /// As [`Watch::next`].
+    pub async fn next_encoded(&mut self) -> Result<(Change, Encoded, u64), Status> {
         loop {
             if let Some(next) = self.pending.pop() {
                 return Ok(next);
@@ -139,7 +175,7 @@ impl Watch {
                     (false, true) => Change::Modified,
                     (false, false) => Change::Added,
                 };
-                self.pending.push((change, event.entry.object()?, event.revision));
+                self.pending.push((change, Encoded(event.entry.clone()), event.revision));
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::http::token::Tokens;
 use crate::http::{App, router, serve};
 use crate::node::NodeSettings;
 use crate::registry::{Registry, Settings, Store, attributes_of_bytes};
-use crate::store::SledEngine;
+use crate::store::DiskEngine;
 use crate::{bootstrap, controllers, files, kubeconfig, node};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -51,8 +51,8 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
 
     let environment = Environment::new(options.seed);
     let opening = {
-        let database = folder.join("db");
-        tokio::task::spawn_blocking(move || Store::open(SledEngine::open(&database)?, attributes_of_bytes))
+        let folder = folder.clone();
+        tokio::task::spawn_blocking(move || Store::open(DiskEngine::open(&folder)?, attributes_of_bytes))
     };
     let preparing = {
         let (folder, addresses) = (folder.clone(), vec![address.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST)]);

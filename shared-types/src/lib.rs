@@ -6,6 +6,7 @@
 pub mod fields;
 pub mod json;
 pub mod kinds;
+pub mod mask;
 pub mod names;
 pub mod number;
 pub mod patch;

@@ -21,6 +21,7 @@ mod serve;
 mod subresource;
 pub mod token;
 mod watch;
+mod write_buffer;
 
 pub use serve::{Tls, serve};
 

@@ -7,7 +7,7 @@ use crate::registry::Part;
 use axum::body::Body;
 use http::Response;
 use serde_json::Value;
-use shared_types::fields::Fields;
+use shared_types::fields::{Fields, Object};
 use shared_types::kinds::Kind;
 use shared_types::patch::{go_format, json, merge, strategic};
 use shared_types::schema::{self, Struct};
@@ -112,9 +112,8 @@ impl Patch {
         warnings: &mut Vec<String>,
     ) -> Result<Value, Status> {
         let (patched, shown) = self.apply_and_show(ty, current)?;
-        let text = patched.to_string();
         let invalid = |why: String| {
-            let shown = shown.as_ref().unwrap_or(&text).as_str();
+            let shown = shown.clone().unwrap_or_else(|| patched.to_string());
             Status::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), shown, why)])
         };
         let (api_version, sent_kind) = (patched.text("apiVersion"), patched.text("kind"));
@@ -124,7 +123,11 @@ impl Patch {
         if let Patch::Strategic(_) = self {
             strategic::check_types(ty, &patched).map_err(invalid)?;
         }
-        let decoded = schema::decode(ty, text.as_bytes()).map_err(invalid)?;
+        let (changed, unchanged) = changes(&patched, current);
+        let mut decoded = schema::decode_value(ty, changed).map_err(invalid)?;
+        for (path, value) in unchanged {
+            decoded.object.set(&path, value.clone());
+        }
         match validation {
             FieldValidation::Strict if !decoded.strict_errors.is_empty() => {
                 Err(invalid(format!("strict decoding error: {}", decoded.strict_errors.join(", "))))
@@ -136,6 +139,27 @@ impl Patch {
             _ => Ok(decoded.object),
         }
     }
+}
+
+/// Of a patched object, what is to be held against its schema, and the rest: fields that are as they were, of the object
+/// and of its metadata, by path.
+fn changes<'a>(patched: &'a Value, current: &Value) -> (Value, Vec<(String, &'a Value)>) {
+    let (mut changed, mut unchanged) = (Object::new(), Vec::new());
+    for (name, value) in patched.as_object().into_iter().flatten() {
+        match (name.as_str(), value, current.get(name)) {
+            ("apiVersion" | "kind", ..) => drop(changed.insert(name.clone(), value.clone())),
+            ("metadata", Value::Object(fields), Some(before)) => {
+                let same = |(field, value): &(&String, &Value)| before.get(field) == Some(value);
+                let (kept, other): (Vec<_>, Vec<_>) = fields.iter().partition(same);
+                unchanged.extend(kept.into_iter().map(|(field, value)| (format!("metadata.{field}"), value)));
+                let other = other.into_iter().map(|(field, value)| (field.clone(), value.clone()));
+                changed.insert(name.clone(), Value::Object(other.collect()));
+            }
+            (_, value, before) if before == Some(value) => unchanged.push((name.clone(), value)),
+            _ => drop(changed.insert(name.clone(), value.clone())),
+        }
+    }
+    (Value::Object(changed), unchanged)
 }
 
 /// A patch that cannot be applied to this object.

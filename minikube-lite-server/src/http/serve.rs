@@ -1,11 +1,14 @@
 //! Accepting connections: TLS, HTTP/1.1 and HTTP/2, and the orderly end.
 
+use super::write_buffer::WriteBuffer;
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +22,20 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The server's certificate and key, ready for use.
 pub type Tls = Arc<ServerConfig>;
+
+/// Runs what can be answered at once, as reads can, within the task of its connection; what has to wait gets a task.
+#[derive(Clone)]
+struct AtOnce;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for AtOnce {
+    fn execute(&self, future: F) {
+        let mut future = Box::pin(future);
+        // Polled anew by its task, it need not be woken by this.
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            tokio::spawn(future);
+        }
+    }
+}
 
 /// Serves connections until `stop` is cancelled, then lets those that are busy finish.
 pub async fn serve(listener: TcpListener, tls: Tls, router: Router, stop: CancellationToken) {
@@ -42,12 +59,12 @@ pub async fn serve(listener: TcpListener, tls: Tls, router: Router, stop: Cancel
         let _ = stream.set_nodelay(true);
         let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
         tokio::spawn(async move {
-            let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(WriteBuffer::new(stream))).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(problem)) => return tracing::debug!("TLS handshake: {problem}"),
                 Err(_) => return,
             };
-            let mut builder = Builder::new(TokioExecutor::new());
+            let mut builder = Builder::new(AtOnce);
             builder.http2().max_concurrent_streams(1000).initial_stream_window_size(1 << 20).adaptive_window(false);
             let service = TowerToHyperService::new(router);
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

@@ -1,6 +1,8 @@
 //! Creating objects.
 
-use super::{Expect, Part, Registry, WriteError, WriteOptions, Written, event, failed, key, metadata, strategy_of};
+use super::{
+    Expect, Part, Registry, WriteError, WriteOptions, Written, encode, event, failed, key, metadata, strategy_of,
+};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
@@ -79,13 +81,15 @@ impl Registry {
             }
             strategy.allocate(self, &mut object, None)?;
             strategy.release(self, &object, None);
-            let entry = Self::uncommitted(kind, &object, 0)?;
+            let entry = Self::uncommitted(kind, &object, encode(kind, &object)?, 0);
             return Ok(Written { entry, created: true, warnings });
         }
         strategy.allocate(self, &mut object, None)?;
+        object.set("metadata.resourceVersion", "0");
         let mut attempts = 0;
         loop {
-            match self.commit(kind, &mut object, Expect::Absent, false).await {
+            let bytes = encode(kind, &object)?;
+            match self.commit(kind, &object, bytes, Expect::Absent, false).await {
                 Ok(entry) => return Ok(Written { entry, created: true, warnings }),
                 Err(WriteError::Conflict) if generated && attempts < NAME_ATTEMPTS => {
                     attempts += 1;

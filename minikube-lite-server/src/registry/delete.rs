@@ -1,8 +1,8 @@
 //! Deleting objects: preconditions, grace periods, finalizers and propagation.
 
 use super::{
-    DeleteOptions, Entry, Expect, ListOptions, Propagation, Registry, Strategy, WriteError, event, failed, not_found,
-    strategy_of,
+    DeleteOptions, Entry, Expect, ListOptions, Propagation, Registry, Strategy, WriteError, encode, event, failed,
+    not_found, strategy_of,
 };
 use jiff::ToSpan;
 use serde_json::Value;
@@ -57,16 +57,20 @@ impl Registry {
                 (_, Some((entry, _))) => return Ok(Deleted { entry: entry.clone(), gone: true }),
                 (None, None) => return Err(not_found(kind, name)),
             };
-            match self.mark(strategy, &mut object, &options) {
-                Marked::Waits => return Ok(Deleted { entry, gone: false }),
-                Marked::Deletes => {}
+            let outcome = self.mark(strategy, &mut object, &options);
+            if matches!(outcome, Marked::Waits) {
+                return Ok(Deleted { entry, gone: false });
+            }
+            let bytes = encode(kind, &object)?;
+            match outcome {
+                Marked::Waits | Marked::Deletes => {}
                 Marked::Changed { deletes } if options.dry_run => {
-                    let entry = Self::uncommitted(kind, &object, entry.revision)?;
+                    let entry = Self::uncommitted(kind, &object, bytes, entry.revision);
                     return Ok(Deleted { entry, gone: deletes });
                 }
                 // Watchers see the mark before the end, even where nothing has to be waited for.
                 Marked::Changed { deletes } => {
-                    match self.commit(kind, &mut object, Expect::Revision(entry.revision), false).await {
+                    match self.commit(kind, &object, bytes, Expect::Revision(entry.revision), false).await {
                         Ok(entry) if !deletes => return Ok(Deleted { entry, gone: false }),
                         Ok(entry) => marked = Some((entry, object.uid().to_string())),
                         Err(WriteError::Conflict) => {}
@@ -78,7 +82,7 @@ impl Registry {
             if options.dry_run {
                 return Ok(Deleted { entry, gone: true });
             }
-            match self.commit(kind, &mut object, Expect::Revision(entry.revision), true).await {
+            match self.commit(kind, &object, bytes, Expect::Revision(entry.revision), true).await {
                 Ok(entry) => {
                     strategy.release(self, &object, None);
                     return Ok(Deleted { entry, gone: true });

@@ -48,6 +48,7 @@ use crate::store::{self, Expect, Template, Write, WriteError};
 use serde_json::Value;
 use shared_types::fields::{Fields, Object};
 use shared_types::kinds::{self, Kind};
+use shared_types::mask::Mask;
 use shared_types::schema;
 use shared_types::status::Status;
 use std::sync::Arc;
@@ -73,8 +74,17 @@ impl Entry {
     /// # Errors
     /// When what is stored is not JSON, which only damage to the data folder explains.
     pub fn object(&self) -> Result<Value, Status> {
-        serde_json::from_slice(&self.bytes)
-            .map_err(|problem| Status::internal(format!("stored object {:?} cannot be read: {problem}", self.key)))
+        serde_json::from_slice(&self.bytes).map_err(|problem| self.unreadable(&problem))
+    }
+    /// Some fields of the object.
+    ///
+    /// # Errors
+    /// As [`Entry::object`].
+    pub fn part(&self, fields: &Mask) -> Result<Value, Status> {
+        fields.read(&self.bytes).map_err(|problem| self.unreadable(&problem))
+    }
+    fn unreadable(&self, problem: &serde_json::Error) -> Status {
+        Status::internal(format!("stored object {:?} cannot be read: {problem}", self.key))
     }
     /// The namespace; `""` for cluster-scoped objects.
     pub fn namespace(&self) -> &str {
@@ -197,30 +207,27 @@ impl Registry {
         self.store.get(kind.plural, &key(kind, namespace, name)).ok_or_else(|| not_found(kind, name))
     }
 
-    /// Encodes an object with room for its resourceVersion.
-    fn template(kind: &'static Kind, object: &mut Value) -> Result<Template, Status> {
-        object.set("metadata.resourceVersion", "0");
-        let mut bytes = encode(kind, object)?;
+    /// The bytes of an object with room for its next resourceVersion in the place of the one that it has.
+    fn template(object: &Value, mut bytes: Vec<u8>) -> Result<Template, WriteError> {
         // Names are validated, so nothing that precedes it in metadata can hold this text.
-        const FIELD: &[u8] = b"\"resourceVersion\":\"0\"";
-        let hole = bytes
-            .windows(FIELD.len())
-            .position(|window| window == FIELD)
-            .map(|start| start + FIELD.len() - 2)
-            .ok_or_else(|| Status::internal("an object was encoded without resourceVersion"))?;
-        bytes.remove(hole);
+        let field = format!("\"resourceVersion\":\"{}\"", object.text("metadata.resourceVersion"));
+        let start = memchr::memmem::find(&bytes, field.as_bytes())
+            .ok_or_else(|| WriteError::Failed("an object was encoded without resourceVersion".into()))?;
+        let hole = start + "\"resourceVersion\":\"".len();
+        bytes.drain(hole..start + field.len() - 1);
         Ok(Template::new(bytes, hole))
     }
 
-    /// Commits a new state of an object.
+    /// Commits a new state of an object, which has been encoded with any resourceVersion.
     async fn commit(
         &self,
         kind: &'static Kind,
-        object: &mut Value,
+        object: &Value,
+        bytes: Vec<u8>,
         expect: Expect,
         deleted: bool,
     ) -> Result<Arc<Entry>, WriteError> {
-        let value = Self::template(kind, object).map_err(|status| WriteError::Failed(status.message))?;
+        let value = Self::template(object, bytes)?;
         let write = Write {
             bucket: kind.plural,
             key: key(kind, object.namespace(), object.name()),
@@ -233,13 +240,13 @@ impl Registry {
     }
 
     /// What a dry run answers with: the object as it would be, with the revision that it has now, if any.
-    fn uncommitted(kind: &'static Kind, object: &Value, revision: u64) -> Result<Arc<Entry>, Status> {
-        Ok(Arc::new(Entry {
+    fn uncommitted(kind: &'static Kind, object: &Value, bytes: Vec<u8>, revision: u64) -> Arc<Entry> {
+        Arc::new(Entry {
             key: key(kind, object.namespace(), object.name()).into(),
             revision,
-            bytes: encode(kind, object)?.into(),
+            bytes: bytes.into(),
             attributes: attributes(kind, object),
-        }))
+        })
     }
 }
 

@@ -94,16 +94,17 @@ impl Registry {
                 && new.list("metadata.finalizers").is_empty()
                 && !strategy.is_held(&new)
                 && new.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0;
-            if !removes && super::encode(kind, &new)? == entry.bytes {
+            strategy.allocate(self, &mut new, Some(&old))?;
+            let bytes = super::encode(kind, &new)?;
+            if !removes && bytes == entry.bytes {
                 return Ok(Written { entry, created: false, warnings });
             }
-            strategy.allocate(self, &mut new, Some(&old))?;
             if options.dry_run {
                 strategy.release(self, &new, Some(&old));
-                let entry = Self::uncommitted(kind, &new, entry.revision)?;
+                let entry = Self::uncommitted(kind, &new, bytes, entry.revision);
                 return Ok(Written { entry, created: false, warnings });
             }
-            match self.commit(kind, &mut new, Expect::Revision(entry.revision), removes).await {
+            match self.commit(kind, &new, bytes, Expect::Revision(entry.revision), removes).await {
                 Ok(written) => {
                     strategy.release(self, &old, (!removes).then_some(&new));
                     if removes {
@@ -150,6 +151,7 @@ pub(super) fn storage_path(kind: &Kind) -> &'static str {
 /// A write to the object leaves its status alone, a write to the status leaves all else alone.
 fn keep_other_parts(kind: &Kind, new: &mut Value, old: &Value, part: Part) {
     let restore = |new: &mut Value, field: &str| match old.get(field) {
+        Some(value) if new.get(field) == Some(value) => {}
         Some(value) => new.set(field, value.clone()),
         None => drop(new.remove(field)),
     };

@@ -10,12 +10,14 @@
 
 mod bucket;
 mod commit;
+mod disk;
+mod journal;
 mod memory;
 mod sled;
 mod watch;
 
-pub use self::sled::SledEngine;
 pub use bucket::Page;
+pub use disk::DiskEngine;
 pub use memory::MemoryEngine;
 pub use watch::Watcher;
 

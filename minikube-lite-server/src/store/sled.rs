@@ -1,6 +1,5 @@
-//! The log in sled: key `bucket/key`, value the revision (8 bytes, big endian) and the bytes.
+//! What is kept, in sled: key `bucket/key`, value the revision (8 bytes, big endian) and the bytes.
 
-use super::{Engine, Record};
 use bytes::Bytes;
 use std::path::Path;
 
@@ -10,16 +9,17 @@ const FORMAT_KEY: &[u8] = b"\0format";
 const REVISION_KEY: &[u8] = b"\0revision";
 
 /// A sled database in a folder.
-pub struct SledEngine {
+#[derive(Clone)]
+pub struct Tree {
     db: sled::Db,
 }
 
-impl SledEngine {
+impl Tree {
     /// Opens or makes the database in `folder`.
     ///
     /// # Errors
     /// One line for the user: the folder is in use, unreadable, or of another format.
-    pub fn open(folder: &Path) -> Result<SledEngine, String> {
+    pub fn open(folder: &Path) -> Result<Tree, String> {
         let shown = folder.display();
         let db = sled::Config::new()
             .path(folder)
@@ -46,16 +46,14 @@ impl SledEngine {
             None if db.is_empty() => drop(db.insert(FORMAT_KEY, FORMAT).map_err(wrong)?),
             None => return Err(format!("data folder {shown} holds a database of some other program")),
         }
-        Ok(SledEngine { db })
+        Ok(Tree { db })
     }
-}
 
-fn storage_key(bucket: &str, key: &str) -> Vec<u8> {
-    [bucket.as_bytes(), b"/", key.as_bytes()].concat()
-}
-
-impl Engine for SledEngine {
-    fn load(&mut self, each: &mut dyn FnMut(&str, &str, u64, Bytes)) -> Result<u64, String> {
+    /// Calls `each` with bucket, key, revision and bytes of every value, and returns the last revision.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub fn load(&self, each: &mut dyn FnMut(&str, &str, u64, Bytes)) -> Result<u64, String> {
         let revision = |bytes: &[u8]| bytes.first_chunk().map(|chunk| u64::from_be_bytes(*chunk));
         let damaged = || "the data folder is damaged: a record cannot be read".to_string();
         let mut last = 0;
@@ -74,18 +72,32 @@ impl Engine for SledEngine {
         Ok(last)
     }
 
-    fn write(&mut self, records: &[Record]) -> Result<(), String> {
-        let mut batch = sled::Batch::default();
-        for record in records {
-            let key = storage_key(record.bucket, &record.key);
-            match &record.bytes {
-                Some(bytes) => batch.insert(key, [&record.revision.to_be_bytes()[..], bytes].concat()),
+    /// Makes changes durable, a batch at a time; `last` is the revision up to which all are in. May be repeated.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn apply<'a>(
+        &self,
+        changes: impl Iterator<Item = (&'a str, &'a str, u64, Option<&'a [u8]>)>,
+        last: u64,
+    ) -> Result<(), String> {
+        /// How many changes go into one batch, which sled holds in memory.
+        const BATCH: usize = 512;
+        let failed = |problem: sled::Error| problem.to_string();
+        let (mut batch, mut length) = (sled::Batch::default(), 0);
+        for (bucket, key, revision, bytes) in changes {
+            let key = [bucket.as_bytes(), b"/", key.as_bytes()].concat();
+            match bytes {
+                Some(bytes) => batch.insert(key, [&revision.to_be_bytes()[..], bytes].concat()),
                 None => batch.remove(key),
             }
+            length += 1;
+            if length == BATCH {
+                self.db.apply_batch(std::mem::take(&mut batch)).map_err(failed)?;
+                length = 0;
+            }
         }
-        if let Some(last) = records.last() {
-            batch.insert(REVISION_KEY, &last.revision.to_be_bytes());
-        }
-        self.db.apply_batch(batch).and_then(|()| self.db.flush().map(drop)).map_err(|problem| problem.to_string())
+        batch.insert(REVISION_KEY, &last.to_be_bytes());
+        self.db.apply_batch(batch).and_then(|()| self.db.flush().map(drop)).map_err(failed)
     }
 }

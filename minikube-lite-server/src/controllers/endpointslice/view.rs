@@ -1,10 +1,13 @@
 //! An EndpointSlice as the controllers keep it, compact: a Service may have thousands of endpoints.
 
-use super::super::runtime::{Cached, Interner, Meta};
+use super::super::runtime::{Cached, Interner, META_FIELDS, Meta};
+use crate::client::Encoded;
 use serde_json::{Map, Value, json};
 use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
-use std::sync::Arc;
+use shared_types::mask::Mask;
+use shared_types::status::Status;
+use std::sync::{Arc, LazyLock};
 
 /// The label that names the Service of a slice.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -178,6 +181,13 @@ impl Cached for SliceView {
         };
         let annotations = object.map("metadata.annotations").clone();
         SliceView { meta: Meta::read(kind, &object, shared), content, annotations }
+    }
+    fn decode(kind: &'static Kind, object: &Encoded, shared: &mut Interner) -> Result<SliceView, Status> {
+        static FIELDS: LazyLock<Mask> = LazyLock::new(|| {
+            let own = ["metadata.annotations", "endpoints", "addressType", "ports"];
+            Mask::new(&[&META_FIELDS[..], &own].concat())
+        });
+        Ok(SliceView::read(kind, object.part(&FIELDS)?, shared))
     }
     fn meta(&self) -> &Meta {
         &self.meta

@@ -2,9 +2,7 @@
 
 use super::meta::{Cached, Interner, Key, Meta};
 use crate::client::{self, Client};
-use serde_json::Value;
 use shared_types::kinds::Kind;
-use shared_types::selector::LabelSelector;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -151,18 +149,19 @@ impl<T: Cached> Informer<T> {
     }
 
     async fn follow(&self, client: &Client, shared: &mut Interner) -> Result<(), shared_types::status::Status> {
-        let list = client.list(self.kind, "", &LabelSelector::default()).await?;
-        self.replace(list.items, list.revision, shared);
+        let list = client.list_encoded(self.kind).await?;
+        let items = list.items.iter().map(|item| T::decode(self.kind, item, shared)).collect::<Result<_, _>>()?;
+        self.replace(items, list.revision);
         self.synced.send_replace(true);
         let mut watch = client.watch(self.kind, list.revision)?;
         loop {
-            let (change, object, revision) = watch.next().await?;
-            self.apply(change, object, revision, shared);
+            let (change, object, revision) = watch.next_encoded().await?;
+            self.apply(change, T::decode(self.kind, &object, shared)?, revision);
         }
     }
 
-    fn apply(&self, change: client::Change, object: Value, revision: u64, shared: &mut Interner) {
-        let object = Arc::new(T::read(self.kind, object, shared));
+    fn apply(&self, change: client::Change, object: T, revision: u64) {
+        let object = Arc::new(object);
         let old = {
             let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
             objects.revision = revision;
@@ -178,8 +177,8 @@ impl<T: Cached> Informer<T> {
     }
 
     /// Makes the copy equal to a list, telling what differs.
-    fn replace(&self, items: Vec<Value>, revision: u64, shared: &mut Interner) {
-        let items: Vec<Arc<T>> = items.into_iter().map(|item| Arc::new(T::read(self.kind, item, shared))).collect();
+    fn replace(&self, items: Vec<T>, revision: u64) {
+        let items: Vec<Arc<T>> = items.into_iter().map(Arc::new).collect();
         let mut before = {
             let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
             let mut after = Objects { revision, ..Objects::default() };
@@ -224,12 +223,12 @@ mod tests {
     use shared_types::kinds;
     use std::sync::Mutex;
 
-    fn object(name: &str, uid: &str, version: &str, owner: Option<&str>) -> Value {
+    fn object(name: &str, uid: &str, version: &str, owner: Option<&str>) -> Meta {
         let mut object = json!({"metadata": {"name": name, "namespace": "ns", "uid": uid, "resourceVersion": version}});
         if let Some(owner) = owner {
             object["metadata"]["ownerReferences"] = json!([{"uid": owner, "controller": true}]);
         }
-        object
+        Meta::read(kinds::named("ConfigMap"), &object, &mut Interner::default())
     }
 
     fn informer() -> (Informer<Meta>, Arc<Mutex<Vec<String>>>) {
@@ -247,13 +246,12 @@ mod tests {
     #[test]
     fn changes_are_told_and_indexed() {
         let (informer, told) = informer();
-        let mut shared = Interner::default();
-        informer.replace(vec![object("a", "1", "1", Some("o"))], 1, &mut shared);
-        informer.apply(client::Change::Modified, object("a", "1", "2", None), 2, &mut shared);
+        informer.replace(vec![object("a", "1", "1", Some("o"))], 1);
+        informer.apply(client::Change::Modified, object("a", "1", "2", None), 2);
         assert!(informer.controlled_by("o").is_empty());
-        informer.apply(client::Change::Added, object("b", "2", "3", Some("o")), 3, &mut shared);
+        informer.apply(client::Change::Added, object("b", "2", "3", Some("o")), 3);
         assert_eq!(informer.controlled_by("o").len(), 1);
-        informer.apply(client::Change::Deleted, object("b", "2", "4", Some("o")), 4, &mut shared);
+        informer.apply(client::Change::Deleted, object("b", "2", "4", Some("o")), 4);
         assert!(informer.controlled_by("o").is_empty() && informer.revision() == 4);
         assert_eq!(*told.lock().unwrap(), ["- a@1", "a@1 a@2", "- b@3", "b@4 -"]);
     }
@@ -261,12 +259,11 @@ mod tests {
     #[test]
     fn a_new_list_tells_only_differences() {
         let (informer, told) = informer();
-        let mut shared = Interner::default();
         let first =
             vec![object("same", "1", "1", None), object("gone", "2", "2", None), object("other", "3", "3", None)];
-        informer.replace(first, 3, &mut shared);
+        informer.replace(first, 3);
         told.lock().unwrap().clear();
-        informer.replace(vec![object("same", "1", "1", None), object("other", "4", "9", None)], 9, &mut shared);
+        informer.replace(vec![object("same", "1", "1", None), object("other", "4", "9", None)], 9);
         assert_eq!(*told.lock().unwrap(), ["other@3 -", "- other@9", "gone@2 -"]);
         assert_eq!(informer.all().len(), 2);
     }

@@ -1,15 +1,18 @@
 //! What informers keep of an object.
 
+use crate::client::Encoded;
 use crate::events::About;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared_types::fields::{Fields, Object};
 use shared_types::kinds::Kind;
+use shared_types::mask::Mask;
+use shared_types::status::Status;
 use shared_types::time::parse_time;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Namespace (`""` for cluster-scoped kinds) and name of an object of a kind that is known from the context.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,15 +104,37 @@ impl Meta {
     }
 }
 
+/// The fields of which [`Meta`] is made.
+pub const META_FIELDS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "metadata.resourceVersion",
+    "metadata.creationTimestamp",
+    "metadata.deletionTimestamp",
+    "metadata.labels",
+    "metadata.ownerReferences",
+    "metadata.finalizers",
+];
+
 /// What an informer keeps of a kind's objects.
 pub trait Cached: Send + Sync + Sized + 'static {
+    /// Makes it of an object, or of those fields of it that are needed.
     fn read(kind: &'static Kind, object: Value, shared: &mut Interner) -> Self;
+    /// Makes it of an object that came from the API, decoding no more of it than is needed.
+    fn decode(kind: &'static Kind, object: &Encoded, shared: &mut Interner) -> Result<Self, Status> {
+        Ok(Self::read(kind, object.object()?, shared))
+    }
     fn meta(&self) -> &Meta;
 }
 
 impl Cached for Meta {
     fn read(kind: &'static Kind, object: Value, shared: &mut Interner) -> Meta {
         Meta::read(kind, &object, shared)
+    }
+    fn decode(kind: &'static Kind, object: &Encoded, shared: &mut Interner) -> Result<Meta, Status> {
+        static FIELDS: LazyLock<Mask> = LazyLock::new(|| Mask::new(&META_FIELDS));
+        Ok(Meta::read(kind, &object.part(&FIELDS)?, shared))
     }
     fn meta(&self) -> &Meta {
         self

@@ -15,6 +15,6 @@ pub use crate::events::{About, EventSink, Recorder};
 pub use expectations::Expectations;
 pub use informer::{Change, Informer};
 pub use informers::{Informers, stored_kinds};
-pub use meta::{Cached, Full, Interner, Key, Meta, Owner, owner_reference};
+pub use meta::{Cached, Full, Interner, Key, META_FIELDS, Meta, Owner, owner_reference};
 pub use pod::{ContainerPort, Phase, PodView, Resources, SCHEDULER};
 pub use queue::{Queue, work};

@@ -1,13 +1,16 @@
 //! What controllers keep of a Pod. There may be ten thousand of them, so the whole object is not kept.
 
-use super::meta::{Cached, Interner, Meta};
+use super::meta::{Cached, Interner, META_FIELDS, Meta};
+use crate::client::Encoded;
 use jiff::Timestamp;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
+use shared_types::mask::Mask;
 use shared_types::quantity::Quantity;
+use shared_types::status::Status;
 use shared_types::time::parse_time;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The scheduler of Pods that name no other (`spec.schedulerName`).
 pub const SCHEDULER: &str = "default-scheduler";
@@ -83,7 +86,40 @@ impl PodView {
     }
 }
 
+/// The fields of a Pod, beside its metadata, that go into a [`PodView`].
+const POD_FIELDS: [&str; 20] = [
+    "metadata.annotations",
+    "spec.nodeName",
+    "spec.schedulerName",
+    "spec.hostname",
+    "spec.subdomain",
+    "spec.affinity",
+    "spec.overhead",
+    "spec.resources.requests",
+    "spec.containers.ports",
+    "spec.containers.resources.requests",
+    "spec.initContainers.ports",
+    "spec.initContainers.resources.requests",
+    "spec.initContainers.restartPolicy",
+    "status.phase",
+    "status.podIP",
+    "status.podIPs",
+    "status.conditions.type",
+    "status.conditions.status",
+    "status.conditions.lastTransitionTime",
+    "status.containerStatuses.restartCount",
+];
+
 impl Cached for PodView {
+    fn decode(kind: &'static Kind, object: &Encoded, shared: &mut Interner) -> Result<PodView, Status> {
+        static FIELDS: LazyLock<Mask> = LazyLock::new(|| Mask::new(&[&META_FIELDS[..], &POD_FIELDS].concat()));
+        let mut view = PodView::read(kind, object.part(&FIELDS)?, shared);
+        if let Some(whole) = &mut view.whole {
+            **whole = object.object()?;
+            whole.remove("metadata.managedFields");
+        }
+        Ok(view)
+    }
     fn read(kind: &'static Kind, mut object: Value, shared: &mut Interner) -> PodView {
         let meta = Meta::read(kind, &object, shared);
         let ready = object.list("status.conditions").iter().find(|condition| condition.text("type") == "Ready");

@@ -290,11 +290,11 @@ pub fn set_field_apart(object: &mut Value, path: &[&str]) {
 /// is seen to change nothing.
 pub fn keep_times_if_unchanged(old: &Value, new: &mut Value) {
     let (ours, theirs) = (old.list("metadata.managedFields"), new.list("metadata.managedFields"));
-    let timeless = |entry: &Value| {
-        let entry = entry.as_object().into_iter().flatten();
-        entry.filter(|(name, _)| *name != "time").map(|(name, value)| (name.clone(), value.clone())).collect::<Object>()
-    };
-    if ours == theirs || ours.len() != theirs.len() || !ours.iter().map(timeless).eq(theirs.iter().map(timeless)) {
+    fn timeless(entry: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        entry.as_object().into_iter().flatten().filter(|(name, _)| *name != "time")
+    }
+    let differ = |(ours, theirs): (&Value, &Value)| !timeless(ours).eq(timeless(theirs));
+    if ours.len() != theirs.len() || ours.iter().zip(theirs).any(differ) || ours == theirs {
         return;
     }
     let sent = std::mem::replace(new.at_mut("metadata.managedFields"), old.at("metadata.managedFields").clone());
