@@ -121,13 +121,20 @@ impl Fields for Value {
         if path.is_empty() {
             return value;
         }
-        for part in path.split('.') {
-            match value.get(part) {
+        let mut rest = path;
+        loop {
+            // Paths are short, and this runs many times for every request: quicker than `split`.
+            let dot = rest.bytes().position(|byte| byte == b'.');
+            let part = dot.map_or(rest, |dot| &rest[..dot]);
+            match value.as_object().and_then(|object| object.get(part)) {
                 Some(inner) => value = inner,
                 None => return &NULL,
             }
+            match dot {
+                Some(dot) => rest = &rest[dot + 1..],
+                None => return value,
+            }
         }
-        value
     }
 
     fn at_mut(&mut self, path: &str) -> &mut Value {

@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A chunk ends with the first object that makes it this long: large enough for few frames, small enough for the
-/// processor's cache.
-const CHUNK: usize = 64 << 10;
+/// The length of all chunks but the last: large enough for few frames, small enough for the processor's cache, and with an
+/// HTTP/2 frame's header as long as four full TLS records.
+const CHUNK: usize = (64 << 10) - 9;
 
 /// `lead`, objects with commas between them, and the brackets that close the list.
 pub struct ListBody {
@@ -19,6 +19,8 @@ pub struct ListBody {
     entries: std::vec::IntoIter<Arc<Entry>>,
     /// How many bytes each object leaves out at its beginning: its kind and apiVersion.
     skip: usize,
+    /// The object that the last chunk ended in, and how much of it is sent.
+    cut: Option<(Arc<Entry>, usize)>,
     /// What is still to be sent, in bytes.
     left: usize,
 }
@@ -27,10 +29,14 @@ const END: &[u8] = b"]}\n";
 
 impl ListBody {
     /// A list that begins with `lead`. The first `skip` bytes of each object give way to a `{`.
-    pub fn new(lead: Vec<u8>, entries: Vec<Arc<Entry>>, skip: usize) -> ListBody {
-        let objects: usize = entries.iter().map(|entry| object(entry, skip).len() + 1).sum();
-        let left = lead.len() + objects + entries.len().saturating_sub(1) + END.len();
-        ListBody { lead, entries: entries.into_iter(), skip, left }
+    pub fn new(mut lead: Vec<u8>, entries: Vec<Arc<Entry>>, skip: usize) -> ListBody {
+        // The brackets, and a comma or the end after each object.
+        let objects: usize = entries.iter().map(|entry| object(entry, skip).len() + 2).sum();
+        if entries.is_empty() {
+            lead.extend_from_slice(END);
+        }
+        let left = lead.len() + objects + if entries.is_empty() { 0 } else { END.len() - 1 };
+        ListBody { lead, entries: entries.into_iter(), skip, cut: None, left }
     }
 }
 
@@ -43,17 +49,28 @@ impl Iterator for ListBody {
             return None;
         }
         let mut chunk = std::mem::take(&mut self.lead);
-        chunk.reserve((CHUNK + CHUNK / 8).min(self.left).saturating_sub(chunk.len()));
+        // With room for the few bytes between objects that a full chunk may go over by.
+        chunk.reserve((CHUNK + END.len()).min(self.left).saturating_sub(chunk.len()));
         while chunk.len() < CHUNK {
-            let Some(entry) = self.entries.next() else {
-                chunk.extend_from_slice(END);
-                break;
+            let (entry, sent) = match self.cut.take() {
+                Some(cut) => cut,
+                None => match self.entries.next() {
+                    Some(entry) => {
+                        chunk.push(b'{');
+                        (entry, 0)
+                    }
+                    None => break,
+                },
             };
-            chunk.push(b'{');
-            chunk.extend_from_slice(object(&entry, self.skip));
-            if self.entries.len() > 0 {
-                chunk.push(b',');
+            let rest = object(&entry, self.skip).get(sent..).unwrap_or_default();
+            let room = CHUNK.saturating_sub(chunk.len());
+            if rest.len() > room {
+                chunk.extend_from_slice(&rest[..room]);
+                self.cut = Some((entry, sent + room));
+                break;
             }
+            chunk.extend_from_slice(rest);
+            chunk.extend_from_slice(if self.entries.len() > 0 { b"," } else { END });
         }
         self.left = self.left.saturating_sub(chunk.len());
         Some(chunk)

@@ -11,6 +11,7 @@ use shared_types::kinds::Kind;
 use shared_types::selector::{FieldSelector, LabelSelector};
 use shared_types::status::{Status, StatusCause, StatusDetails};
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// A page of a list.
@@ -65,6 +66,12 @@ impl Selection {
         self.labels.is_everything() && self.fields.is_everything()
     }
 
+    /// The bits that the sketch of every object has that is selected.
+    fn sketch(&self) -> u64 {
+        let wanted = self.labels.requirements.iter().filter_map(|requirement| requirement.only_label());
+        wanted.fold(0, |sketch, (key, value)| sketch | label_sketch(key, value))
+    }
+
     pub fn matches(&self, entry: &Entry) -> bool {
         self.labels.matches(&entry.attributes.labels)
             && (self.fields.is_everything()
@@ -76,6 +83,21 @@ impl Selection {
                         Cow::Borrowed(index.and_then(|i| entry.attributes.fields.get(i)).map_or("", |value| value))
                     }
                 }))
+    }
+}
+
+/// Two bits that stand for a label.
+fn label_sketch(key: &str, value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (key, value).hash(&mut hasher);
+    let hash = hasher.finish();
+    1 << (hash & 63) | 1 << (hash >> 6 & 63)
+}
+
+impl store::Sketched for Attributes {
+    fn sketch(&self) -> u64 {
+        let labels = self.labels.iter().map(|(key, value)| label_sketch(key, value.as_str().unwrap_or("")));
+        labels.fold(0, std::ops::BitOr::bitor)
     }
 }
 
@@ -106,7 +128,7 @@ fn too_old(asked: u64, oldest: u64) -> Status {
 impl Registry {
     /// All objects of a kind in a namespace (`""`: in all), and the revision as of which that is so.
     pub fn snapshot(&self, kind: &'static Kind, namespace: &str) -> (Vec<Arc<Entry>>, u64) {
-        match self.store.list(kind.plural, &prefix(kind, namespace), None, 0, None, |_| true) {
+        match self.store.list(kind.plural, &prefix(kind, namespace), None, 0, None, 0, |_| true) {
             Ok(page) => (page.entries, page.revision),
             Err(_) => unreachable!("the present is never compacted"),
         }
@@ -143,8 +165,9 @@ impl Registry {
             _ => prefix,
         };
         let everything = selection.is_everything();
+        let sketch = selection.sketch();
         let select = |entry: &Entry| everything || selection.matches(entry);
-        let page = self.store.list(kind.plural, &prefix, after.as_deref(), options.limit, at, select);
+        let page = self.store.list(kind.plural, &prefix, after.as_deref(), options.limit, at, sketch, select);
         let page = page.map_err(|compacted| match token {
             Some(token) => expired_token(&token),
             None => too_old(at.unwrap_or(0), compacted.oldest),
@@ -240,4 +263,26 @@ fn too_large(asked: u64, current: u64) -> Status {
         ..StatusDetails::default()
     }));
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Sketched;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_selected_has_all_bits_of_its_selector() {
+        for n in 0..200 {
+            let labels = json!({"app": format!("a{}", n % 7), "n": n.to_string()});
+            let labels = labels.as_object().unwrap().clone();
+            let attributes = Attributes { labels, ..Attributes::default() };
+            for text in [format!("n={n}"), format!("app=a{},n in ({n})", n % 7), format!("app,n!={}", n + 1)] {
+                let labels = LabelSelector::parse(&text).unwrap();
+                assert!(labels.matches(&attributes.labels));
+                let selection = Selection { labels, fields: FieldSelector::default(), selectable: &[] };
+                assert_eq!(selection.sketch() & !attributes.sketch(), 0, "{text}");
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The live values of one bucket and the events that led to them.
 
-use super::{Compacted, Entry, Event};
+use super::{Compacted, Entry, Event, Sketched};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 /// How much history a bucket keeps: at most this many events ...
 const MAX_EVENTS: usize = 20_000;
 /// ... and this many bytes of superseded values.
-const MAX_BYTES: usize = 24 << 20;
+const MAX_BYTES: usize = 12 << 20;
 
 /// A part of a list, consistent as of `revision`.
 #[derive(Debug)]
@@ -26,8 +26,20 @@ pub(super) struct Bucket<A> {
     changed: watch::Sender<u64>,
 }
 
+/// A live value. Its sketch stands beside it, so that a list that selects few need not touch the others.
+struct Live<A> {
+    entry: Arc<Entry<A>>,
+    sketch: u64,
+}
+
+impl<A: Sketched> From<Arc<Entry<A>>> for Live<A> {
+    fn from(entry: Arc<Entry<A>>) -> Live<A> {
+        Live { sketch: entry.attributes.sketch(), entry }
+    }
+}
+
 struct State<A> {
-    live: BTreeMap<Arc<str>, Arc<Entry<A>>>,
+    live: BTreeMap<Arc<str>, Live<A>>,
     history: VecDeque<Arc<Event<A>>>,
     history_bytes: usize,
     /// Events up to this revision are forgotten.
@@ -42,6 +54,14 @@ struct State<A> {
 fn superseded<A>(event: &Event<A>) -> usize {
     let last = if event.deleted { event.entry.bytes.len() } else { 0 };
     last + event.previous.as_ref().map_or(0, |previous| previous.bytes.len())
+}
+
+/// The first key after all that begin with `prefix`; `None` where there is none.
+fn end_of(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_string();
+    let last = end.pop()?;
+    end.push(char::from_u32(u32::from(last) + 1)?);
+    Some(end)
 }
 
 impl<A> Bucket<A> {
@@ -64,12 +84,15 @@ impl<A> Bucket<A> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn load(&self, entries: Vec<Arc<Entry<A>>>) {
-        self.write().live.extend(entries.into_iter().map(|entry| (entry.key.clone(), entry)));
+    pub(super) fn load(&self, entries: Vec<Arc<Entry<A>>>)
+    where
+        A: Sketched,
+    {
+        self.write().live.extend(entries.into_iter().map(|entry| (entry.key.clone(), entry.into())));
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Arc<Entry<A>>> {
-        self.read().live.get(key).cloned()
+        self.read().live.get(key).map(|live| live.entry.clone())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -97,6 +120,7 @@ impl<A> Bucket<A> {
         limit: usize,
         at: Option<u64>,
         current: impl Fn() -> u64,
+        sketch: u64,
         select: impl Fn(&Entry<A>) -> bool,
     ) -> Result<Page<A>, Compacted> {
         let state = self.read();
@@ -107,10 +131,15 @@ impl<A> Bucket<A> {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        let live = state.live.range::<str, _>((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
+        let end = end_of(prefix);
+        let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        // After a key that lies beyond the end, there is nothing.
+        let beyond = matches!((start, end), (Bound::Excluded(after), Bound::Excluded(end)) if after >= end);
+        let live = (!beyond).then(|| state.live.range::<str, _>((start, end))).into_iter().flatten();
         let limit = if limit == 0 { usize::MAX } else { limit };
         if revision >= state.last {
-            let mut live = live.map(|(_, entry)| entry).filter(|entry| select(entry));
+            let candidates = live.map(|(_, live)| live).filter(|live| live.sketch & sketch == sketch);
+            let mut live = candidates.map(|live| &live.entry).filter(|entry| select(entry));
             let entries: Vec<_> = live.by_ref().take(limit).cloned().collect();
             return Ok(Page { entries, revision, remaining: live.count() });
         }
@@ -118,7 +147,7 @@ impl<A> Bucket<A> {
             return Err(Compacted { oldest: state.compacted });
         }
         // Undo what has happened since, newest first.
-        let mut past: BTreeMap<&str, &Arc<Entry<A>>> = live.map(|(key, entry)| (key.as_ref(), entry)).collect();
+        let mut past: BTreeMap<&str, &Arc<Entry<A>>> = live.map(|(key, live)| (key.as_ref(), &live.entry)).collect();
         for event in state.history.iter().rev().take_while(|event| event.revision > revision) {
             let key = event.entry.key.as_ref();
             if !key.starts_with(prefix) || after.is_some_and(|after| key <= after) {
@@ -135,14 +164,17 @@ impl<A> Bucket<A> {
     }
 
     /// Publishes events, whose revisions must ascend.
-    pub(super) fn publish(&self, events: impl IntoIterator<Item = Arc<Event<A>>>) {
+    pub(super) fn publish(&self, events: impl IntoIterator<Item = Arc<Event<A>>>)
+    where
+        A: Sketched,
+    {
         let mut state = self.write();
         for event in events {
             let key = event.entry.key.clone();
             if event.deleted {
                 state.live.remove(&key);
             } else {
-                state.live.insert(key, event.entry.clone());
+                state.live.insert(key, event.entry.clone().into());
             }
             state.last = event.revision;
             state.history_bytes += superseded(&event);
@@ -219,7 +251,7 @@ mod tests {
     #[test]
     fn lists_the_present_and_the_past() {
         let bucket = bucket();
-        let list = |at| bucket.list("n/", None, 0, at, || 5, |_| true).unwrap();
+        let list = |at| bucket.list("n/", None, 0, at, || 5, 0, |_| true).unwrap();
         assert_eq!(keys(&list(None)), [("n/a", 3), ("n/c", 5)]);
         assert_eq!(keys(&list(Some(3))), [("n/a", 3), ("n/b", 2)]);
         assert_eq!(keys(&list(Some(2))), [("n/a", 1), ("n/b", 2)]);
@@ -230,11 +262,11 @@ mod tests {
     #[test]
     fn pages_are_of_one_revision() {
         let bucket = bucket();
-        let page = bucket.list("n/", None, 1, Some(3), || 5, |_| true).unwrap();
+        let page = bucket.list("n/", None, 1, Some(3), || 5, 0, |_| true).unwrap();
         assert_eq!((keys(&page), page.remaining, page.revision), (vec![("n/a", 3)], 1, 3));
-        let page = bucket.list("n/", Some("n/a"), 1, Some(3), || 5, |_| true).unwrap();
+        let page = bucket.list("n/", Some("n/a"), 1, Some(3), || 5, 0, |_| true).unwrap();
         assert_eq!((keys(&page), page.remaining), (vec![("n/b", 2)], 0));
-        assert!(keys(&bucket.list("m/", None, 0, None, || 5, |_| true).unwrap()).is_empty());
+        assert!(keys(&bucket.list("m/", None, 0, None, || 5, 0, |_| true).unwrap()).is_empty());
     }
 
     #[test]
@@ -250,7 +282,7 @@ mod tests {
         bucket.begin_watch_window(4);
         assert_eq!(bucket.watchable(), 4);
         assert_eq!(
-            keys(&bucket.list("n/", None, 0, Some(1), || 5, |_| true).unwrap()),
+            keys(&bucket.list("n/", None, 0, Some(1), || 5, 0, |_| true).unwrap()),
             [("n/a", 1)],
             "lists go further back"
         );
@@ -262,7 +294,10 @@ mod tests {
         let last = MAX_EVENTS as u64 + 10;
         bucket.publish((1..=last).map(|revision| event(revision, entry("n/a", revision), None, false)));
         assert_eq!(bucket.events("n/", 5, 10).map(|_| ()), Err(Compacted { oldest: 10 }));
-        assert_eq!(bucket.list("n/", None, 0, Some(5), || last, |_| true).map(|_| ()), Err(Compacted { oldest: 10 }));
+        assert_eq!(
+            bucket.list("n/", None, 0, Some(5), || last, 0, |_| true).map(|_| ()),
+            Err(Compacted { oldest: 10 })
+        );
         assert!(bucket.events("n/", 10, 10).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! The committer: checks, numbers, persists and publishes writes, a batch at a time.
 
-use super::{Engine, Entry, Event, Expect, Pending, Record, Shared, WriteError};
+use super::{Engine, Entry, Event, Expect, Pending, Record, Shared, Sketched, WriteError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 const MAX_BATCH: usize = 1024;
 
 /// Runs until the sending side is dropped and all queued writes are done.
-pub(super) fn run<A: Clone + Send + Sync>(
+pub(super) fn run<A: Sketched + Clone + Send + Sync>(
     shared: Arc<Shared<A>>,
     mut engine: impl Engine,
     mut queue: mpsc::UnboundedReceiver<Pending<A>>,
@@ -21,7 +21,7 @@ pub(super) fn run<A: Clone + Send + Sync>(
     }
 }
 
-fn commit<A: Clone>(shared: &Shared<A>, engine: &mut impl Engine, batch: impl Iterator<Item = Pending<A>>) {
+fn commit<A: Sketched + Clone>(shared: &Shared<A>, engine: &mut impl Engine, batch: impl Iterator<Item = Pending<A>>) {
     let mut revision = shared.revision.load(Ordering::Acquire);
     let mut accepted = Vec::new();
     // What this batch has made of a key; `None` when it deleted it.

@@ -39,6 +39,18 @@ pub struct Entry<A> {
     pub attributes: A,
 }
 
+/// Attributes that can be told apart at a glance.
+pub trait Sketched {
+    /// A Bloom filter of whatever values are selected by: bits that are set for all values that a selection wants.
+    fn sketch(&self) -> u64;
+}
+
+impl Sketched for () {
+    fn sketch(&self) -> u64 {
+        0
+    }
+}
+
 /// A committed write.
 #[derive(Debug)]
 pub struct Event<A> {
@@ -160,7 +172,7 @@ impl<A> Shared<A> {
     }
 }
 
-impl<A: Clone + Send + Sync + 'static> Store<A> {
+impl<A: Sketched + Clone + Send + Sync + 'static> Store<A> {
     /// Opens the store over an engine; `attributes` derives the attributes of a loaded value from its bucket and bytes.
     ///
     /// # Errors
@@ -215,7 +227,8 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
     }
 
     /// Values that `select` takes, whose keys begin with `prefix` and come after `after`, in key order, at most `limit`
-    /// (0: all), as of revision `at` (`None`: now).
+    /// (0: all), as of revision `at` (`None`: now). `select` need not be asked about values whose sketch lacks a bit of
+    /// `sketch`.
     ///
     /// # Errors
     /// [`Compacted`] when `at` is older than the history that is kept.
@@ -226,9 +239,10 @@ impl<A: Clone + Send + Sync + 'static> Store<A> {
         after: Option<&str>,
         limit: usize,
         at: Option<u64>,
+        sketch: u64,
         select: impl Fn(&Entry<A>) -> bool,
     ) -> Result<Page<A>, Compacted> {
-        self.shared.bucket(bucket).list(prefix, after, limit, at, || self.revision(), select)
+        self.shared.bucket(bucket).list(prefix, after, limit, at, || self.revision(), sketch, select)
     }
 
     /// Writes of a bucket to keys that begin with `prefix`, after revision `after`.

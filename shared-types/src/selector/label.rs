@@ -142,6 +142,14 @@ impl Requirement {
         }
     }
 
+    /// The one label, as key and value, that meets the requirement, if there is only one.
+    pub fn only_label(&self) -> Option<(&str, &str)> {
+        match (self.operator, &self.values[..]) {
+            (Operator::In | Operator::Equals, [value]) => Some((&self.key, value)),
+            _ => None,
+        }
+    }
+
     /// Whether `labels` meet the requirement. A label that is absent is not in any set, and differs from any value.
     pub fn matches(&self, labels: &Object) -> bool {
         let label = labels.get(&self.key).and_then(Value::as_str);

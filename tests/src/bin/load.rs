@@ -7,6 +7,10 @@ use clap::Parser;
 use std::process::ExitCode;
 use tests::load::{Options, run};
 
+/// The client shares the processors with the server: the less it takes, the nearer are the figures to the server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -17,9 +17,11 @@ use super::{Part, Registry, Strategy};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
+use shared_types::mask::Mask;
 use shared_types::status::Status;
 use shared_types::validation::{ErrorList, Path};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// The rules of Pods.
 pub struct Pod;
@@ -35,11 +37,13 @@ impl Strategy for Pod {
             let name = [pod.name(), pod.text("metadata.generateName")].into_iter().find(|name| !name.is_empty());
             Status::forbidden("pods", "", name.unwrap_or("Unknown"), why)
         };
+        static OF_ACCOUNT: LazyLock<Mask> =
+            LazyLock::new(|| Mask::new(&["automountServiceAccountToken", "imagePullSecrets"]));
         admission::default_service_account(pod);
         let (namespace, name) = (pod.namespace().to_string(), pod.text("spec.serviceAccountName").to_string());
         if !name.is_empty() {
             let account = match registry.get(kinds::named("ServiceAccount"), &namespace, &name) {
-                Ok(entry) => entry.object()?,
+                Ok(entry) => entry.part(&OF_ACCOUNT)?,
                 // Every namespace has it, a new one in a moment.
                 Err(_) if name == "default" => json!({}),
                 Err(_) => {

@@ -72,12 +72,15 @@ fn members(value: Option<&Value>) -> Option<&Object> {
     value.and_then(Value::as_object)
 }
 
-fn add(nodes: &mut (Object, Object), element: impl Into<String> + Clone, (changed, removed): Nodes) {
-    if let Some(changed) = changed {
-        nodes.0.insert(element.clone().into(), Value::Object(changed));
-    }
-    if let Some(removed) = removed {
-        nodes.1.insert(element.into(), Value::Object(removed));
+fn add(nodes: &mut (Object, Object), element: String, differences: Nodes) {
+    match differences {
+        (Some(changed), None) => drop(nodes.0.insert(element, Value::Object(changed))),
+        (None, Some(removed)) => drop(nodes.1.insert(element, Value::Object(removed))),
+        (Some(changed), Some(removed)) => {
+            nodes.0.insert(element.clone(), Value::Object(changed));
+            nodes.1.insert(element, Value::Object(removed));
+        }
+        (None, None) => {}
     }
 }
 
@@ -89,7 +92,7 @@ fn compare_structs(old: Option<&Value>, new: Option<&Value>, ty: &'static Struct
         let after = new.and_then(|new| written(field, new.get(name)));
         let differences = compare_values(before, after, Shape::of_field(field));
         if differences.0.is_some() || differences.1.is_some() {
-            add(nodes, format!("f:{name}"), differences);
+            add(nodes, ["f:", name].concat(), differences);
         }
     };
     for_each_name(old, new, &mut compare_field);
@@ -127,7 +130,7 @@ fn compare_maps(old: Option<&Value>, new: Option<&Value>, values: &'static Type,
         let [before, after] = [old, new].map(|object| object.and_then(|object| object.get(name)));
         let differences = compare_values(before, after, Shape::of(values, None));
         if differences.0.is_some() || differences.1.is_some() {
-            add(nodes, format!("f:{name}"), differences);
+            add(nodes, ["f:", name].concat(), differences);
         }
     });
 }
@@ -179,7 +182,7 @@ fn fields_of(value: &Value, shape: Shape) -> Result<Option<Object>, String> {
             for (name, value) in members {
                 let shape = ty.field(name).map_or(Shape::Leaf, Shape::of_field);
                 if let Some(inner) = member_fields(value, shape)? {
-                    node.insert(format!("f:{name}"), Value::Object(inner));
+                    node.insert(["f:", name].concat(), Value::Object(inner));
                 }
             }
         }
@@ -187,7 +190,7 @@ fn fields_of(value: &Value, shape: Shape) -> Result<Option<Object>, String> {
             for (name, value) in members {
                 let mut inner = member_fields(value, Shape::of(values, None))?.unwrap_or_default();
                 mark(&mut inner);
-                node.insert(format!("f:{name}"), Value::Object(inner));
+                node.insert(["f:", name].concat(), Value::Object(inner));
             }
         }
         (Shape::Items(items), Value::Array(list)) => {
