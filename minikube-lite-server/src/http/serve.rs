@@ -20,6 +20,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long a client may take over the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// How long a request's line and headers may be, as in Go's HTTP server: selectors are part of them.
+const HEADERS: usize = 1 << 20;
+
 /// The server's certificate and key, ready for use.
 pub type Tls = Arc<ServerConfig>;
 
@@ -65,6 +68,8 @@ pub async fn serve(listener: TcpListener, tls: Tls, router: Router, stop: Cancel
                 Err(_) => return,
             };
             let mut builder = Builder::new(AtOnce);
+            builder.http1().max_buf_size(HEADERS);
+            builder.http2().max_header_list_size(HEADERS as u32);
             builder.http2().max_concurrent_streams(1000).initial_stream_window_size(1 << 20).adaptive_window(false);
             let service = TowerToHyperService::new(router);
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
