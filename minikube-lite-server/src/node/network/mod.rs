@@ -2,6 +2,18 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The bytes of a connection, both ways.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// An end of a connection.
+pub type Connection = Box<dyn Stream>;
+
+/// The network of the cluster.
+#[derive(Clone)]
+pub struct Network;
 
 /// How many ranges of 256 addresses a node has: its podCIDR, and as many more as 1100 Pods need.
 const RANGES: u8 = 6;
