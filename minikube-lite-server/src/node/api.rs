@@ -1,10 +1,10 @@
 //! What the API server asks of the kubelets: logs, commands in containers, attaching to them, connections to Pods.
 
 use super::network::{Connection, Network};
+pub use super::runtime::log::{LogOptions, LogStream};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use jiff::Timestamp;
 use serde_json::Value;
 use shared_types::status::Status;
 use std::io;
@@ -15,33 +15,6 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Nodes {
     network: Network,
-}
-
-/// Which part of a container's log is wanted, and how (`core/v1.PodLogOptions`).
-#[derive(Clone, Debug, Default)]
-pub struct LogOptions {
-    /// Goes on with new lines until the container ends.
-    pub follow: bool,
-    /// The log of the run before the last.
-    pub previous: bool,
-    /// Only this many lines from the end.
-    pub tail: Option<i64>,
-    /// Only lines written at this moment or later.
-    pub since: Option<Timestamp>,
-    /// Each line begins with its time (RFC 3339, nanoseconds).
-    pub timestamps: bool,
-    /// Ends after this many bytes.
-    pub limit_bytes: Option<i64>,
-    pub stream: LogStream,
-}
-
-/// Which of a container's outputs a log is read of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogStream {
-    #[default]
-    All,
-    Stdout,
-    Stderr,
 }
 
 /// Which streams of a command or container a client wants.
