@@ -47,7 +47,7 @@ pub async fn start(
     shutdown: CancellationToken,
 ) -> Result<(Nodes, JoinHandle<()>), Status> {
     let client = client_for("kubelet");
-    let api = Nodes::new(Network);
+    let api = Nodes::new(Network::new(client.environment().clone()));
     let mut nodes = Vec::new();
     for index in 0..settings.nodes {
         let index = match u8::try_from(index) {
