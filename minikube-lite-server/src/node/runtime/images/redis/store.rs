@@ -340,7 +340,7 @@ fn expiry(time: &[u8], unit: i64, now: i64, command: &str) -> Result<i64, String
 }
 
 /// Whether a name fits a pattern of `*`, `?`, `[a-z]` and `\x`.
-fn glob(mut pattern: &[u8], mut name: &[u8]) -> bool {
+pub fn glob(mut pattern: &[u8], mut name: &[u8]) -> bool {
     // Where to go on after the latest star has taken one letter more.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
