@@ -128,7 +128,7 @@ impl Container {
                 },
             };
             world.kill_all();
-            streams.end();
+            streams.end().await;
             log.end();
             let mut message = match world.files().read(&message_path) {
                 Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_MESSAGE)]).into_owned(),
@@ -157,7 +157,7 @@ impl Container {
     /// # Errors
     /// When there is no such program or it cannot be run.
     pub fn exec(&self, argv: Vec<String>, wanted: Wanted) -> Result<Session, CannotStart> {
-        let (session, first) = Session::open(wanted);
+        let (session, first, gate) = Session::open(wanted);
         let mut child = self.world.spawn(Start {
             argv,
             env: with_terminal(self.env.clone(), wanted.tty),
@@ -171,7 +171,9 @@ impl Container {
         let guard = KillOnDrop { world: self.world.clone(), pid: child.pid };
         let exit = async move {
             let _guard = guard;
-            Ok(child.wait().await.code)
+            let exit = child.wait().await;
+            gate.close();
+            Ok(exit.code)
         };
         Ok(Session { exit: Box::pin(exit), ..session })
     }
@@ -231,13 +233,16 @@ impl Container {
         Ok((exit.map_or(0, |exit| exit.code), text))
     }
 
-    /// Asks the container to stop, and ends it at the deadline.
-    pub async fn stop(self: Arc<Container>) {
+    /// Asks the container to stop, and ends it at the deadline, but not before it has had `least`.
+    pub async fn stop(&self, least: Duration) {
         self.world.signal(1, self.stop_signal);
         let mut ended = self.ended.clone();
+        let impatient = async {
+            tokio::join!(self.deadline_passed(), tokio::time::sleep(least));
+        };
         tokio::select! {
             _ = ended.wait_for(Option::is_some) => {}
-            () = self.deadline_passed() => self.kill(),
+            () = impatient => self.kill(),
         }
     }
 
@@ -295,12 +300,4 @@ impl Drop for KillOnDrop {
     fn drop(&mut self) {
         self.world.signal_group(self.pid, Signal::Kill);
     }
-}
-
-/// The streams of a process that starts.
-pub(super) struct ProcessStreams {
-    pub stdin: Input,
-    pub stdout: Output,
-    pub stderr: Output,
-    pub terminal: Option<super::terminal::Terminal>,
 }
