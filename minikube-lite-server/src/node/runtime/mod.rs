@@ -13,6 +13,7 @@ pub mod pipe;
 pub mod process;
 pub mod signal;
 pub mod terminal;
+pub mod tools;
 pub mod world;
 
 pub use image::Reference;
