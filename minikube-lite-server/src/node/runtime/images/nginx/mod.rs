@@ -13,7 +13,7 @@ mod tests;
 
 use super::program::exec;
 use super::serving::Server;
-use super::{Image, Tree, http as web, times, tools, version};
+use super::{Image, Tree, http as web, bases, times, version};
 use crate::node::network::Accepted;
 use crate::node::runtime::Reference;
 use crate::node::runtime::process::Process;
@@ -35,8 +35,8 @@ const PID_FILE: &str = "/run/nginx.pid";
 const CONFIG: &str = "/etc/nginx/nginx.conf";
 
 pub fn image(reference: &Reference) -> Image {
-    static DEBIAN: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(content::add(tools::debian_tree_with_curl())));
-    static ALPINE: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(content::add(tools::alpine_tree_with_curl())));
+    static DEBIAN: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(content::add(bases::debian_with_curl())));
+    static ALPINE: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(content::add(bases::alpine_with_curl())));
     let versions = ["1.29.3", "1.28.0", "1.27.5", "1.26.3", "1.25.5", "1.24.0", "1.23.4", "1.22.1", "1.21.6", "1.20.2"];
     let older = ["1.19.10", "1.18.0", "1.17.10", "1.16.1", "1.15.12", "1.14.2"];
     let versions: Vec<&str> = versions.into_iter().chain(older).collect();
