@@ -5,6 +5,7 @@
 
 mod agnhost;
 mod any;
+mod bases;
 mod databases;
 mod echo_server;
 mod hello_app;
@@ -14,18 +15,19 @@ mod http_echo;
 mod httpd;
 mod nginx;
 mod pause;
+mod program;
 mod redis;
 mod scripts;
 mod serving;
 mod site_files;
 mod times;
-mod tools;
 mod whoami;
 
 use super::Reference;
 use super::files::Tree;
 use super::images_file::ImagesFile;
-use super::process::{Program, Signal};
+use super::process::{Process, Program};
+use super::signal::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,12 +103,12 @@ pub fn find(reference: &Reference, file: Option<&ImagesFile>) -> Arc<Image> {
 /// The well-known images, by the last part of their name.
 static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("agnhost", agnhost::image),
-    ("alpine", tools::alpine),
-    ("bash", tools::bash),
-    ("busybox", tools::busybox),
-    ("curl", tools::curl),
-    ("debian", tools::debian),
-    ("echo-server", echo_server::ealen),
+    ("alpine", bases::alpine),
+    ("bash", bases::bash),
+    ("busybox", bases::busybox),
+    ("curl", bases::curl),
+    ("debian", bases::debian),
+    ("echo-server", echo_server::others),
     ("echoserver", echo_server::kubernetes),
     ("hello-app", hello_app::image),
     ("hello-world", hello_world::image),
@@ -116,7 +118,7 @@ static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("memcached", databases::memcached),
     ("mongo", databases::mongo),
     ("mysql", databases::mysql),
-    ("netshoot", tools::netshoot),
+    ("netshoot", bases::netshoot),
     ("nginx", nginx::image),
     ("node", scripts::node),
     ("pause", pause::image),
@@ -125,7 +127,7 @@ static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("python", scripts::python),
     ("rabbitmq", databases::rabbitmq),
     ("redis", redis::image),
-    ("ubuntu", tools::ubuntu),
+    ("ubuntu", bases::ubuntu),
     ("valkey", redis::valkey),
     ("whoami", whoami::image),
 ];

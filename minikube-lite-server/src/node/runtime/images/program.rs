@@ -4,6 +4,7 @@ use crate::node::runtime::process::Process;
 use crate::node::runtime::signal::{Signal, Signals};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 /// Becomes another program, as `exec` at the end of an entrypoint script does.
 pub async fn exec(mut process: Process, argv: Vec<String>) -> i32 {
@@ -50,6 +51,20 @@ pub fn port_of(address: &str) -> Option<u16> {
     address.rsplit(':').next()?.parse().ok()
 }
 
+/// A duration as Go writes it: `1.5s`, `300ms`, `2m`, at most an hour.
+pub fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let unit = match &text[split..] {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    let seconds = text[..split].parse::<f64>().ok()? * unit;
+    Duration::try_from_secs_f64(seconds.min(3600.0)).ok()
+}
+
 /// The address of a host, given by number or by name.
 ///
 /// # Errors
@@ -80,5 +95,7 @@ mod tests {
         assert_eq!(flag(&args, "list"), None);
         assert_eq!(flag(&args, "x"), None);
         assert_eq!((port_of(":80"), port_of("0.0.0.0:8080"), port_of("x")), (Some(80), Some(8080), None));
+        assert_eq!(duration("300ms"), Some(Duration::from_millis(300)));
+        assert_eq!((duration("5"), duration("s"), duration("-1s")), (None, None, None));
     }
 }

@@ -58,6 +58,11 @@ impl Server {
         Ok(())
     }
 
+    /// Set when the server drains. A child of it can end some connections before.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+
     /// Whether it listens on this address and port.
     pub fn listens(&self, address: Ipv4Addr, port: u16) -> bool {
         self.listening.iter().any(|(a, p, _)| (*a, *p) == (address, port))

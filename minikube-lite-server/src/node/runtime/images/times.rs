@@ -2,8 +2,10 @@
 
 use http::HeaderValue;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
 use std::cell::RefCell;
+use std::fmt::Write;
 
 /// One second, as servers write it again and again.
 pub struct Second {
@@ -36,13 +38,33 @@ pub fn second<T>(now: Timestamp, with: impl FnOnce(&Second) -> T) -> T {
 
 /// The time as HTTP's headers have it (RFC 9110, section 5.6.7).
 pub fn http_date(time: Timestamp) -> String {
-    format(time, "%a, %d %b %Y %H:%M:%S GMT")
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let time: DateTime = Offset::UTC.to_datetime(time);
+    let name = |names: &[&'static str], at: i8| {
+        usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or_default()
+    };
+    let mut text = String::with_capacity(29);
+    // Writing to a string does not fail. By hand, because every file that is served has one.
+    let _ = write!(
+        text,
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+        name(&DAYS, time.weekday().to_monday_zero_offset()),
+        time.day(),
+        name(&MONTHS, time.month() - 1),
+        time.year(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+    );
+    text
 }
 
 /// Reads a time in HTTP's preferred form.
 pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     let (_, text) = text.split_once(", ")?;
-    let civil = jiff::civil::DateTime::strptime("%d %b %Y %H:%M:%S GMT", text).ok()?;
+    let civil = DateTime::strptime("%d %b %Y %H:%M:%S GMT", text).ok()?;
     Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 

@@ -15,6 +15,8 @@ pub struct Config {
     pub daemon: bool,
     /// What is understood by nginx but not simulated.
     pub warnings: Vec<String>,
+    /// What requests are passed to: a group or `HOST[:PORT]`, and where that was said.
+    pub passes: Vec<(String, Directive)>,
 }
 
 /// A group of servers that requests are passed to in turn.
@@ -111,6 +113,26 @@ impl Default for Scope {
     }
 }
 
+impl Scope {
+    /// The scope of a block inside, before its own directives. Lists are taken over only by a block that has none.
+    fn inner(&self) -> Scope {
+        let (error_pages, headers, proxy_headers) = (Vec::new(), Vec::new(), Vec::new());
+        Scope { error_pages, headers, proxy_headers, ..self.clone() }
+    }
+    /// Takes over what the block has not set itself.
+    fn inherit(&mut self, outer: &Scope) {
+        if self.error_pages.is_empty() {
+            self.error_pages.clone_from(&outer.error_pages);
+        }
+        if self.headers.is_empty() {
+            self.headers.clone_from(&outer.headers);
+        }
+        if self.proxy_headers.is_empty() {
+            self.proxy_headers.clone_from(&outer.proxy_headers);
+        }
+    }
+}
+
 /// The deepest chain of includes.
 const INCLUDES: usize = 8;
 
@@ -139,6 +161,14 @@ impl Config {
         Ok(config)
     }
 
+    /// All that requests may be passed to, with the servers of each and where it was said. A name with variables is none.
+    pub fn targets(&self) -> impl Iterator<Item = (String, Vec<String>, &Directive)> {
+        self.passes.iter().map(|(name, directive)| match self.upstreams.iter().find(|group| group.name == *name) {
+            Some(group) => (name.clone(), group.servers.clone(), directive),
+            None => (name.clone(), vec![with_port(name)], directive),
+        })
+    }
+
     fn http(&mut self, http: &Directive) -> Result<(), Mistake> {
         let mut scope = Scope::default();
         for directive in http.body().iter().filter(|d| d.name != "server" && d.name != "upstream") {
@@ -164,7 +194,7 @@ impl Config {
     }
 
     fn server(&mut self, block: &Directive, outer: &Scope) -> Result<(), Mistake> {
-        let mut scope = outer.clone();
+        let mut scope = outer.inner();
         let mut server = VirtualServer {
             listens: Vec::new(),
             names: Vec::new(),
@@ -177,10 +207,11 @@ impl Config {
                 "listen" => server.listens.extend(listen(directive)?),
                 "server_name" => server.names.extend(directive.args.iter().cloned()),
                 _ if self.scoped(directive, &mut scope)? => {}
-                _ if acts(directive, &mut server.action)? => {}
+                _ if self.acts(directive, &mut server.action)? => {}
                 _ => self.known(directive)?,
             }
         }
+        scope.inherit(outer);
         if server.listens.is_empty() {
             server.listens.push(Listen { address: Ipv4Addr::UNSPECIFIED, port: 80, default: false });
         }
@@ -208,16 +239,17 @@ impl Config {
         if all.iter().any(|other| (other.exact, &other.path) == (exact, path)) {
             return Err(block.mistake(format!("duplicate location \"{path}\"")));
         }
-        let mut location = Location { path: path.clone(), exact, scope: outer.clone(), action: Action::default() };
+        let mut location = Location { path: path.clone(), exact, scope: outer.inner(), action: Action::default() };
         let mut inner = Vec::new();
         for directive in block.body() {
             match directive.name.as_str() {
                 "location" => inner.push(directive),
                 _ if self.scoped(directive, &mut location.scope)? => {}
-                _ if acts(directive, &mut location.action)? => {}
+                _ if self.acts(directive, &mut location.action)? => {}
                 _ => self.known(directive)?,
             }
         }
+        location.scope.inherit(outer);
         let scope = location.scope.clone();
         all.push(location);
         inner.into_iter().try_for_each(|directive| self.location(directive, &scope, all))
@@ -256,6 +288,17 @@ impl Config {
         Ok(true)
     }
 
+    /// Takes over a directive that says what becomes of requests. `false`: it is none.
+    fn acts(&mut self, directive: &Directive, action: &mut Action) -> Result<bool, Mistake> {
+        if directive.name == "proxy_pass" {
+            let host = one(directive)?.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+            if let Some(host) = host.filter(|host| !host.contains('$')) {
+                self.passes.push((host.into(), directive.clone()));
+            }
+        }
+        acts(directive, action)
+    }
+
     /// Accepts a directive that nginx knows.
     fn known(&mut self, directive: &Directive) -> Result<(), Mistake> {
         match directives::find(&directive.name) {
@@ -272,7 +315,6 @@ impl Config {
     }
 }
 
-/// Takes over a directive that says what becomes of requests. `false`: it is none.
 fn acts(directive: &Directive, action: &mut Action) -> Result<bool, Mistake> {
     match directive.name.as_str() {
         "return" => {
@@ -397,8 +439,6 @@ fn matching(files: &Files, path: &str) -> Vec<String> {
     let fits = |name: &str| {
         name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end) && !name.starts_with('.')
     };
-    let mut names: Vec<String> = files.list(directory).unwrap_or_default();
-    names.retain(|name| fits(name));
-    names.sort();
-    names.iter().map(|name| format!("{directory}/{name}")).collect()
+    let names = files.list(directory).unwrap_or_default();
+    names.iter().filter(|name| fits(name)).map(|name| format!("{directory}/{name}")).collect()
 }

@@ -7,7 +7,7 @@ mod store;
 
 use super::program::{exec, log, stopped};
 use super::serving::Server;
-use super::{Image, times, tools, version};
+use super::{Image, bases, times, version};
 use crate::node::network::{Accepted, Connection, Requests};
 use crate::node::runtime::Reference;
 use crate::node::runtime::process::Process;
@@ -39,7 +39,7 @@ pub fn valkey(reference: &Reference) -> Image {
 }
 
 fn tree(name: &str) -> Arc<super::Tree> {
-    let tree = tools::debian_tree()
+    let tree = bases::debian_tree()
         .program("/usr/local/bin/docker-entrypoint.sh", entrypoint)
         .program(format!("/usr/local/bin/{name}-server"), server)
         .program(format!("/usr/local/bin/{name}-cli"), cli::run)
