@@ -6,6 +6,8 @@ use super::news::Message;
 use crate::client::Client;
 use crate::controllers::runtime::Informer;
 use crate::node::network::{Network, PodIps};
+use crate::node::runtime::Reference;
+use crate::node::runtime::images::{self, Image};
 use crate::node::runtime::images_file::ImagesFile;
 use crate::node::runtime::log::LogSpace;
 use crate::node::runtime::sandbox::Sandboxes;
@@ -56,9 +58,30 @@ pub struct Context {
     pub sandboxes: Sandboxes,
     pub tokens: TokenIssuer,
     pub services: Arc<Informer<ServiceLink>>,
-    /// The author's own images.
-    pub images: Option<Arc<ImagesFile>>,
+    pub images: Images,
     pub logs: LogSpace,
     /// To the kubelet's loop.
     pub messages: mpsc::UnboundedSender<Message>,
+}
+
+/// The images that the nodes can have.
+#[derive(Clone, Default)]
+pub struct Images {
+    /// The author's own.
+    pub file: Option<Arc<ImagesFile>>,
+}
+
+impl Images {
+    /// The image of a reference that resolves.
+    pub fn find(&self, reference: &Reference) -> Arc<Image> {
+        images::find(reference, self.file.as_deref())
+    }
+
+    /// Whether a registry has it.
+    ///
+    /// # Errors
+    /// What the registry answers.
+    pub fn resolve(&self, reference: &Reference) -> Result<(), String> {
+        reference.resolve()
+    }
 }

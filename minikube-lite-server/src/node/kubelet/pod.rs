@@ -125,7 +125,10 @@ impl PodState {
             if specs.len() == self.containers.iter().filter(|c| c.role.list() == list.list()).count() {
                 continue;
             }
-            for spec in specs.iter().filter(|spec| self.containers.iter().all(|c| c.name != spec.text("name"))) {
+            for spec in specs {
+                if self.containers.iter().any(|container| container.name == spec.text("name")) {
+                    continue;
+                }
                 let is_sidecar = list == Role::Init && spec.text("restartPolicy") == "Always";
                 self.containers.push(Container::new(spec, if is_sidecar { Role::Sidecar } else { list }));
                 self.dirty |= list == Role::Ephemeral;
@@ -219,7 +222,6 @@ impl PodState {
         self.open_sandbox(pod, node);
         for at in 0..self.containers.len() {
             self.follow_image(at, pod, node, now);
-            self.follow_startup(at, pod, node, now);
         }
         // One change can make the next due at once (an init container ends, the next one starts): at most a few per
         // container.

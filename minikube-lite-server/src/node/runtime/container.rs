@@ -4,7 +4,7 @@ use super::attach::Streams;
 use super::budget::Budget;
 use super::files::Files;
 use super::log::Log;
-use super::pipe::{Input, Output, pipe};
+use super::pipe::{Input, pipe};
 use super::process::Program;
 use super::session::{Session, Wanted};
 use super::signal::Signal;

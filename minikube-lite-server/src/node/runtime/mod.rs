@@ -11,6 +11,8 @@ pub mod container;
 pub mod files;
 pub mod image;
 mod legacy;
+pub mod images;
+pub mod images_file;
 pub mod log;
 pub mod pipe;
 pub mod process;

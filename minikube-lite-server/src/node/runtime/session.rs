@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// A session without streams that has ended.
-    pub(super) fn ended(exit: Result<i32, String>) -> Session {
+    pub(crate) fn ended(exit: Result<i32, String>) -> Session {
         Session { stdin: None, stdout: None, stderr: None, resize: None, exit: Box::pin(std::future::ready(exit)) }
     }
 }

@@ -1,6 +1,6 @@
 //! Taking in what has happened meanwhile.
 
-use super::{PodState, spec_of};
+use super::PodState;
 use crate::node::kubelet::container::{After, State};
 use crate::node::kubelet::news::{ContainerNews, News};
 use crate::node::kubelet::node::Node;
@@ -73,10 +73,5 @@ impl PodState {
             }
             after => self.consider_restart(at, after.is_some(), now),
         }
-    }
-
-    /// The startup probe of a container that was taken up may have succeeded before.
-    pub(super) fn follow_startup(&mut self, at: usize, pod: &Value, node: &Node, now: Timestamp) {
-        let _ = (at, pod, node, now, spec_of);
     }
 }
