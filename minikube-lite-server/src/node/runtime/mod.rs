@@ -8,6 +8,8 @@
 pub mod budget;
 pub mod files;
 pub mod image;
+pub mod images;
+pub mod images_file;
 mod legacy;
 pub mod pipe;
 pub mod process;
