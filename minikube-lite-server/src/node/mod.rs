@@ -16,6 +16,7 @@ use kubelet::pod::{Latencies, Node};
 use network::{Network, PodIps};
 use shared_types::status::Status;
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +76,12 @@ pub async fn start(
         }
     });
     Ok((api, running))
+}
+
+/// The names and addresses of the first `count` nodes.
+pub fn addresses(count: usize) -> Vec<(String, Ipv4Addr)> {
+    let indexes = (0..count.min(MAX_NODES)).filter_map(|index| u8::try_from(index).ok());
+    indexes.map(|index| (registration::name(index), registration::ip(index))).collect()
 }
 
 /// Keeps the Leases fresh.
