@@ -8,6 +8,7 @@ use crate::http::auth::Authenticator;
 use crate::http::token::Tokens;
 use crate::http::{App, router, serve};
 use crate::node::NodeSettings;
+use crate::node::network::{self, NetworkSettings};
 use crate::registry::{Registry, Settings, Store, attributes_of_bytes};
 use crate::store::SledEngine;
 use crate::{bootstrap, controllers, files, kubeconfig, node};
@@ -77,7 +78,14 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     workers.extend(controllers::start(&client, &certificates.authority, &stop));
     let node_settings = NodeSettings { nodes: options.nodes, ..NodeSettings::default() };
     let nodes = node::start(&client, node_settings, stop.clone()).await;
-    workers.push(nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?);
+    let (nodes, kubelet) = nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?;
+    workers.push(kubelet);
+    let network_settings = NetworkSettings {
+        nodes: node::addresses(options.nodes),
+        node_port_address: options.node_port_address.ip(),
+        load_balancers: options.load_balancer,
+    };
+    workers.push(network::start(&client, nodes.network().clone(), network_settings, stop.clone()));
 
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -86,6 +94,7 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let reachable = SocketAddr::new(host, address.port());
     let app = Arc::new(App {
         registry: registry.clone(),
+        nodes,
         authenticator: Authenticator::new(token.clone(), tokens(&folder)?),
         address: reachable.to_string(),
         stop: stop.clone(),

@@ -3,17 +3,20 @@
 //!
 //! Everything here reaches the API through [`crate::client`] only.
 
+pub mod api;
 pub mod kubelet;
 pub mod network;
 mod registration;
 pub mod runtime;
 
 use crate::client::Client;
+use api::Nodes;
 use kubelet::Kubelet;
 use kubelet::pod::{Latencies, Node};
-use network::PodIps;
+use network::{Network, PodIps};
 use shared_types::status::Status;
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +37,8 @@ impl Default for NodeSettings {
     }
 }
 
-/// Registers the nodes and runs their kubelet until `shutdown`. `client_for` gives a client for a component.
+/// Registers the nodes and runs their kubelet until `shutdown`. `client_for` gives a client for a component. The API
+/// server reaches the kubelets through what is returned.
 ///
 /// # Errors
 /// When a Node cannot be registered, or more than [`MAX_NODES`] are asked for.
@@ -42,8 +46,9 @@ pub async fn start(
     client_for: impl Fn(&'static str) -> Client,
     settings: NodeSettings,
     shutdown: CancellationToken,
-) -> Result<JoinHandle<()>, Status> {
+) -> Result<(Nodes, JoinHandle<()>), Status> {
     let client = client_for("kubelet");
+    let api = Nodes::new(Network::new(client.environment().clone()));
     let mut nodes = Vec::new();
     for index in 0..settings.nodes {
         let index = match u8::try_from(index) {
@@ -63,13 +68,20 @@ pub async fn start(
     futures_util::future::try_join_all(indexes.map(|index| registration::register(&client, index))).await?;
     let leases = renew_leases(client.clone(), nodes.len());
     let kubelet = Kubelet::new(client, nodes);
-    Ok(tokio::spawn(async move {
+    let running = tokio::spawn(async move {
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = leases => {}
             () = kubelet.run() => {}
         }
-    }))
+    });
+    Ok((api, running))
+}
+
+/// The names and addresses of the first `count` nodes.
+pub fn addresses(count: usize) -> Vec<(String, Ipv4Addr)> {
+    let indexes = (0..count.min(MAX_NODES)).filter_map(|index| u8::try_from(index).ok());
+    indexes.map(|index| (registration::name(index), registration::ip(index))).collect()
 }
 
 /// Keeps the Leases fresh.

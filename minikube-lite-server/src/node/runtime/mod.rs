@@ -11,6 +11,7 @@ pub mod image;
 pub mod images;
 pub mod images_file;
 mod legacy;
+pub mod log;
 pub mod pipe;
 pub mod process;
 pub mod signal;
