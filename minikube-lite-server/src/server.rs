@@ -9,6 +9,7 @@ use crate::http::token::{self, Tokens};
 use crate::http::{App, router, serve};
 use crate::node::NodeSettings;
 use crate::node::kubelet::node::{Images, Latencies};
+use crate::node::network::{self, NetworkSettings};
 use crate::node::tokens::TokenIssuer;
 use crate::registry::{Registry, Settings, Store, attributes_of_bytes};
 use crate::store::SledEngine;
@@ -88,6 +89,12 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let nodes = node::start(&client, node_settings, stop.clone()).await;
     let (nodes, kubelet) = nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?;
     workers.push(kubelet);
+    let network_settings = NetworkSettings {
+        nodes: node::addresses(options.nodes),
+        node_port_address: options.node_port_address.ip(),
+        load_balancers: options.load_balancer,
+    };
+    workers.push(network::start(&client, nodes.network().clone(), network_settings, stop.clone()));
 
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

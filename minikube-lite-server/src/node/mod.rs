@@ -20,6 +20,7 @@ use runtime::log::LogSpace;
 use shared_types::kinds;
 use shared_types::status::Status;
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokens::TokenIssuer;
 use tokio::sync::mpsc;
@@ -92,6 +93,12 @@ pub async fn start(
         }
     });
     Ok((api, running))
+}
+
+/// The names and addresses of the first `count` nodes.
+pub fn addresses(count: usize) -> Vec<(String, Ipv4Addr)> {
+    let indexes = (0..count.min(MAX_NODES)).filter_map(|index| u8::try_from(index).ok());
+    indexes.map(|index| (registration::name(index), registration::ip(index))).collect()
 }
 
 /// Keeps the Leases fresh.

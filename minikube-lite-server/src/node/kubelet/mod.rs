@@ -12,6 +12,8 @@ pub mod node;
 pub mod pod;
 pub mod probe;
 pub mod status;
+#[cfg(test)]
+mod tests;
 
 use crate::client::{Change, Client, DeleteOptions, Part, Preconditions};
 use crate::controllers::runtime::{Informer, Meta};

@@ -16,6 +16,7 @@ use super::probe::{Kind, Probe};
 use crate::node::network::Identity;
 use crate::node::runtime::sandbox::Sandbox;
 use ending::Ending;
+pub use running::identity;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared_types::fields::Fields;

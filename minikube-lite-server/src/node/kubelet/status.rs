@@ -1,7 +1,7 @@
 //! The status of a Pod as its kubelet reports it.
 
 use super::container::{Container, Role, State, id};
-use super::pod::{PodState, spec_of};
+use super::pod::{PodState, identity, spec_of};
 use crate::node::runtime::Reference;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -220,11 +220,7 @@ fn container_status(container: &Container, state: &PodState, pod: &Value) -> Val
         if !spec.map("resources.requests").is_empty() {
             status.set("allocatedResources", spec.at("resources.requests").clone());
         }
-        let identity = |field: &str| {
-            let own = spec.int(&format!("securityContext.{field}"));
-            own.or_else(|| pod.int(&format!("spec.securityContext.{field}"))).unwrap_or(0)
-        };
-        let (user, group) = (identity("runAsUser"), identity("runAsGroup"));
+        let (user, group) = (identity(pod, spec, "runAsUser"), identity(pod, spec, "runAsGroup"));
         status.set("user", json!({"linux": {"uid": user, "gid": group, "supplementalGroups": [group]}}));
     }
     let mounts: Vec<Value> = spec.list("volumeMounts").iter().map(mount_status).collect();

@@ -37,6 +37,9 @@ pub struct ContainerSettings {
     /// Run in place of programs that the image's files do not have.
     pub fallback: Option<Program>,
     pub declared_ports: Vec<u16>,
+    /// Whom processes run as.
+    pub user: u32,
+    pub group: u32,
     pub log: Log,
     pub stop_signal: Signal,
     /// Standard input is open, and waits for somebody who attaches.
@@ -92,6 +95,8 @@ impl Container {
             budget: settings.budget,
             fallback: settings.fallback,
             declared_ports: settings.declared_ports,
+            user: settings.user,
+            group: settings.group,
         });
         let (streams, first) = Streams::new(&log, &environment, settings.stdin, settings.stdin_once, settings.tty);
         let child = world.spawn(Start {

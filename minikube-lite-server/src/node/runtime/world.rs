@@ -355,8 +355,13 @@ impl World {
         if let (None, Some(terminal)) = (start.group, &start.terminal) {
             terminal.set_foreground(self, group);
         }
-        let info =
-            ProcessInfo { pid, parent: start.parent, group, argv: start.argv.clone(), started: self.environment().now() };
+        let info = ProcessInfo {
+            pid,
+            parent: start.parent,
+            group,
+            argv: start.argv.clone(),
+            started: self.environment().now(),
+        };
         let streams = (pid == 1).then(|| [start.stdout.clone(), start.stderr.clone()]);
         let process = Process {
             argv: start.argv,
@@ -391,7 +396,10 @@ impl World {
     pub fn signal(&self, pid: u32, signal: Signal) -> bool {
         let mut table = self.table();
         let Some(entry) = table.processes.get_mut(&pid) else { return false };
-        if entry.signals.deliver(signal) == Delivery::Default && signal.is_fatal() && (pid != 1 || signal == Signal::Kill) {
+        if entry.signals.deliver(signal) == Delivery::Default
+            && signal.is_fatal()
+            && (pid != 1 || signal == Signal::Kill)
+        {
             entry.killed = Some(signal);
             entry.task.abort();
         }
@@ -400,8 +408,13 @@ impl World {
 
     /// Sends a signal to all processes of a group. `false`: there is none.
     pub fn signal_group(&self, group: u32, signal: Signal) -> bool {
-        let members: Vec<u32> =
-            self.table().processes.values().filter(|entry| entry.info.group == group).map(|entry| entry.info.pid).collect();
+        let members: Vec<u32> = self
+            .table()
+            .processes
+            .values()
+            .filter(|entry| entry.info.group == group)
+            .map(|entry| entry.info.pid)
+            .collect();
         members.iter().fold(false, |any, pid| self.signal(*pid, signal) || any)
     }
 

@@ -204,6 +204,8 @@ impl PodState {
             environment,
             fallback: image.fallback,
             declared_ports: ports.filter_map(|port| u16::try_from(port).ok()).collect(),
+            user: identity(pod, spec, "runAsUser"),
+            group: identity(pod, spec, "runAsGroup"),
             log: log.clone(),
             stop_signal: image.stop_signal,
             stdin: spec.flag("stdin"),
@@ -350,6 +352,13 @@ impl PodState {
         let container = &self.containers[at];
         (self.reporter.clone(), container.name.clone(), container.restarts)
     }
+}
+
+/// Whom a container runs as (`runAsUser`, `runAsGroup`): root unless it or its Pod says otherwise.
+pub fn identity(pod: &Value, container: &Value, field: &str) -> u32 {
+    let own = container.int(&format!("securityContext.{field}"));
+    let id = own.or_else(|| pod.int(&format!("spec.securityContext.{field}")));
+    id.and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
 }
 
 /// The variables for the Services that the Pod sees.

@@ -80,8 +80,7 @@ impl Stat {
 impl Files {
     /// The files of a container of an image.
     pub fn new(image: &Arc<Tree>, mounts: Vec<Mount>, environment: Environment) -> Files {
-        let root =
-            Mount { path: String::new(), volume: Volume::of(image), sub_path: String::new(), read_only: false };
+        let root = Mount { path: String::new(), volume: Volume::of(image), sub_path: String::new(), read_only: false };
         let mut files = Inner { mounts: vec![root], environment };
         for mut mount in mounts {
             mount.path = absolute("/", &mount.path);

@@ -1,5 +1,14 @@
 //! The programs that images have beside their own, one file each or one for a family.
 
+pub mod curl;
+pub mod getent;
+mod hosts;
+mod http;
+pub mod nc;
+pub mod nslookup;
+pub mod ping;
+pub mod wget;
+
 use super::process::Program;
 
 /// All of busybox's tools that there are, and its shell.
