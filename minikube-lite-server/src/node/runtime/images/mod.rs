@@ -7,6 +7,7 @@ mod agnhost;
 mod any;
 mod bases;
 mod databases;
+pub mod described;
 mod echo_server;
 mod hello_app;
 mod hello_world;
