@@ -3,7 +3,7 @@
 pub mod curl;
 pub mod getent;
 mod hosts;
-mod http;
+pub mod http;
 pub mod nc;
 #[cfg(test)]
 mod network_tests;
