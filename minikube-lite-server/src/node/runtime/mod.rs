@@ -11,6 +11,7 @@ pub mod image;
 mod legacy;
 pub mod pipe;
 pub mod process;
+pub mod shell;
 pub mod signal;
 pub mod terminal;
 pub mod tools;

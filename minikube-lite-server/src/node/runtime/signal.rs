@@ -167,7 +167,8 @@ impl Signals {
         {
             let mut state = self.0.state();
             if state.handled == 0 {
-                let usual = [Signal::Hup, Signal::Int, Signal::Quit, Signal::Term, Signal::Usr1, Signal::Usr2, Signal::Winch];
+                let usual =
+                    [Signal::Hup, Signal::Int, Signal::Quit, Signal::Term, Signal::Usr1, Signal::Usr2, Signal::Winch];
                 state.handled = usual.iter().fold(0, |set, signal| set | signal.bit());
             }
         }

@@ -154,15 +154,34 @@ pub struct Exit {
 pub struct Child {
     pub pid: u32,
     exit: oneshot::Receiver<Exit>,
+    ended: Option<Exit>,
 }
 
 impl Child {
     /// Waits for its end. That of the first process comes when all others are gone too.
     pub async fn wait(&mut self) -> Exit {
-        let killed = Exit { code: 128 + Signal::Kill.number(), signal: Some(Signal::Kill) };
-        (&mut self.exit).await.unwrap_or(killed)
+        if let Some(exit) = self.ended {
+            return exit;
+        }
+        let exit = (&mut self.exit).await.unwrap_or(KILLED);
+        *self.ended.insert(exit)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = match self.exit.try_recv() {
+                Ok(exit) => Some(exit),
+                Err(oneshot::error::TryRecvError::Empty) => None,
+                Err(oneshot::error::TryRecvError::Closed) => Some(KILLED),
+            };
+        }
+        self.ended.is_some()
     }
 }
+
+/// The end of a process that nothing more is known of.
+const KILLED: Exit = Exit { code: 137, signal: Some(Signal::Kill) };
 
 /// Tells of the end of a process, once all that it had is dropped.
 struct Ending {
@@ -264,6 +283,11 @@ impl World {
         self.table().processes.values().map(|entry| entry.info.clone()).collect()
     }
 
+    /// One process.
+    pub fn info(&self, pid: u32) -> Option<ProcessInfo> {
+        self.table().processes.get(&pid).map(|entry| entry.info.clone())
+    }
+
     /// Finds a program as `execvp` does: by the directories in `path` unless the name has a slash.
     ///
     /// # Errors
@@ -355,8 +379,13 @@ impl World {
         if let (None, Some(terminal)) = (start.group, &start.terminal) {
             terminal.set_foreground(self, group);
         }
-        let info =
-            ProcessInfo { pid, parent: start.parent, group, argv: start.argv.clone(), started: self.environment().now() };
+        let info = ProcessInfo {
+            pid,
+            parent: start.parent,
+            group,
+            argv: start.argv.clone(),
+            started: self.environment().now(),
+        };
         let streams = (pid == 1).then(|| [start.stdout.clone(), start.stderr.clone()]);
         let process = Process {
             argv: start.argv,
@@ -376,7 +405,7 @@ impl World {
         let task = tokio::spawn(Task { program: self.budget().metered(program), ending });
         let entry = Entry { info, signals: queue, task: task.abort_handle(), killed: None, streams };
         table.processes.insert(pid, entry);
-        Ok(Child { pid, exit: receiver })
+        Ok(Child { pid, exit: receiver, ended: None })
     }
 
     /// Names the process anew, as `exec` does.
@@ -391,7 +420,10 @@ impl World {
     pub fn signal(&self, pid: u32, signal: Signal) -> bool {
         let mut table = self.table();
         let Some(entry) = table.processes.get_mut(&pid) else { return false };
-        if entry.signals.deliver(signal) == Delivery::Default && signal.is_fatal() && (pid != 1 || signal == Signal::Kill) {
+        if entry.signals.deliver(signal) == Delivery::Default
+            && signal.is_fatal()
+            && (pid != 1 || signal == Signal::Kill)
+        {
             entry.killed = Some(signal);
             entry.task.abort();
         }
@@ -400,8 +432,13 @@ impl World {
 
     /// Sends a signal to all processes of a group. `false`: there is none.
     pub fn signal_group(&self, group: u32, signal: Signal) -> bool {
-        let members: Vec<u32> =
-            self.table().processes.values().filter(|entry| entry.info.group == group).map(|entry| entry.info.pid).collect();
+        let members: Vec<u32> = self
+            .table()
+            .processes
+            .values()
+            .filter(|entry| entry.info.group == group)
+            .map(|entry| entry.info.pid)
+            .collect();
         members.iter().fold(false, |any, pid| self.signal(*pid, signal) || any)
     }
 

@@ -133,7 +133,11 @@ impl Entry {
     }
 
     /// Makes the directories on a path below this one that are not there.
-    pub fn make_directories<'a>(self: &'a mut Arc<Entry>, path: &str, modified: Timestamp) -> io::Result<&'a mut Directory> {
+    pub fn make_directories<'a>(
+        self: &'a mut Arc<Entry>,
+        path: &str,
+        modified: Timestamp,
+    ) -> io::Result<&'a mut Directory> {
         let mut entry = self;
         for part in path.split('/').filter(|part| !part.is_empty()) {
             let Kind::Directory(directory) = &mut Arc::make_mut(entry).kind else {

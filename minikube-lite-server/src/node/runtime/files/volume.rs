@@ -85,7 +85,11 @@ impl Volume {
         }
     }
 
-    fn directory<T>(&self, path: &str, change: impl FnOnce(&mut Directory, &mut usize) -> io::Result<T>) -> io::Result<T> {
+    fn directory<T>(
+        &self,
+        path: &str,
+        change: impl FnOnce(&mut Directory, &mut usize) -> io::Result<T>,
+    ) -> io::Result<T> {
         let mut state = self.state();
         let State { root, nodes } = &mut *state;
         change(root.directory_mut(parent(path))?, nodes)
