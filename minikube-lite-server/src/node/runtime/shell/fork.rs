@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// The most bytes that `$(...)` may give.
 const LONGEST: usize = super::variables::LONGEST;
+/// How many jobs are remembered after their end.
+const JOBS: usize = 100;
 
 impl Shell {
     /// A copy of the shell for another process, which has yet to get its signals and its pid.
@@ -169,7 +171,10 @@ impl Shell {
                     let _ = self.stderr().write(line.as_bytes()).await;
                 }
                 self.last_background = Some(child.pid);
-                self.jobs.retain_mut(|job| !job.has_ended());
+                // Those that have ended can still be asked for their status, but not for ever.
+                if self.jobs.len() >= JOBS {
+                    self.jobs.retain_mut(|job| !job.has_ended());
+                }
                 self.jobs.push(child);
                 self.status = 0;
                 Flow::Next

@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod builtins;
+mod compound;
 mod expand;
 mod fork;
 mod parse;

@@ -1,6 +1,6 @@
 //! Reads scripts: the grammar of the POSIX shell.
 
-use super::syntax::{Arm, Command, Connector, Execution, Node, Part, Redirect, Simple, Target, Word};
+use super::syntax::{Command, Connector, Execution, Node, Part, Redirect, Simple, Target, Word};
 use super::words::is_name;
 use std::sync::{Arc, OnceLock};
 
@@ -106,7 +106,7 @@ impl Parser {
         Err(SyntaxError { problem, line: self.line })
     }
     /// Complains of what is next.
-    fn unexpected<T>(&mut self, expecting: Option<&'static str>) -> Result<T> {
+    pub(super) fn unexpected<T>(&mut self, expecting: Option<&'static str>) -> Result<T> {
         self.blanks();
         if self.at >= self.chars.len() {
             return self.error(Problem::EndOfFile { expecting });
@@ -143,7 +143,7 @@ impl Parser {
     }
 
     /// Skips blanks, comments and continued lines.
-    fn blanks(&mut self) {
+    pub(super) fn blanks(&mut self) {
         loop {
             match self.peek() {
                 Some(c) if is_blank(c) => self.at += 1,
@@ -167,7 +167,7 @@ impl Parser {
         self.here_documents()
     }
 
-    fn newlines(&mut self) -> Result<()> {
+    pub(super) fn newlines(&mut self) -> Result<()> {
         loop {
             self.blanks();
             if self.peek() != Some('\n') {
@@ -209,14 +209,14 @@ impl Parser {
     }
 
     /// The operator that is next, which is left.
-    fn operator(&self) -> Option<&'static str> {
+    pub(super) fn operator(&self) -> Option<&'static str> {
         const OPERATORS: &[&str] = &[
             "&>>", "&>", "&&", "||", ";;&", ";;", ";&", "<<-", "<<", ">>", "<&", ">&", "<>", ">|", "\n", ";", "&", "|",
             "(", ")", "<", ">",
         ];
         OPERATORS.iter().copied().find(|operator| self.starts_with(operator))
     }
-    fn eat_operator(&mut self, operator: &str) -> bool {
+    pub(super) fn eat_operator(&mut self, operator: &str) -> bool {
         self.blanks();
         let found = self.operator() == Some(operator);
         if found {
@@ -226,21 +226,21 @@ impl Parser {
     }
 
     /// The reserved word that is next, which is left.
-    fn reserved(&mut self) -> Option<&'static str> {
+    pub(super) fn reserved(&mut self) -> Option<&'static str> {
         self.blanks();
         RESERVED.iter().copied().find(|word| {
             let after = self.chars.get(self.at + word.len());
             self.starts_with(word) && after.is_none_or(|c| is_blank(*c) || is_meta(*c))
         })
     }
-    fn eat_reserved(&mut self, word: &str) -> bool {
+    pub(super) fn eat_reserved(&mut self, word: &str) -> bool {
         let found = self.reserved() == Some(word);
         if found {
             self.at += word.len();
         }
         found
     }
-    fn expect(&mut self, word: &'static str) -> Result<()> {
+    pub(super) fn expect(&mut self, word: &'static str) -> Result<()> {
         if self.eat_reserved(word) { Ok(()) } else { self.unexpected(Some(word)) }
     }
 
@@ -360,95 +360,8 @@ impl Parser {
         Ok(if redirects.is_empty() { compound } else { Arc::new(Command::Redirected(compound, redirects)) })
     }
 
-    fn body(&mut self) -> Result<Node> {
-        self.expect("do")?;
-        let body = self.list(&["done"], false)?;
-        self.expect("done")?;
-        Ok(body)
-    }
-
-    fn conditional(&mut self) -> Result<Node> {
-        self.expect("if")?;
-        let (mut arms, mut otherwise) = (Vec::new(), None);
-        loop {
-            let condition = self.list(&["then"], false)?;
-            self.expect("then")?;
-            arms.push((condition, self.list(&["fi", "elif", "else"], false)?));
-            if self.eat_reserved("elif") {
-                continue;
-            }
-            if self.eat_reserved("else") {
-                otherwise = Some(self.list(&["fi"], false)?);
-            }
-            self.expect("fi")?;
-            return Ok(Arc::new(Command::If { arms, otherwise }));
-        }
-    }
-
-    fn iteration(&mut self) -> Result<Node> {
-        self.expect("for")?;
-        let Some(variable) = self.plain_word()?.filter(|name| is_name(name)) else { return self.unexpected(None) };
-        self.newlines()?;
-        let mut items = None;
-        if self.starts_with("in") && self.chars.get(self.at + 2).is_none_or(|c| is_blank(*c) || is_meta(*c)) {
-            self.at += 2;
-            let mut words = Vec::new();
-            loop {
-                self.blanks();
-                match self.word()? {
-                    Some(word) => words.push(word),
-                    None => break,
-                }
-            }
-            items = Some(words);
-        }
-        if !self.eat_operator(";") {
-            self.blanks();
-        }
-        self.newlines()?;
-        Ok(Arc::new(Command::For { variable, items, body: self.body()? }))
-    }
-
-    fn case(&mut self) -> Result<Node> {
-        self.expect("case")?;
-        self.blanks();
-        let Some(word) = self.word()? else { return self.unexpected(None) };
-        self.newlines()?;
-        if self.plain_word()?.as_deref() != Some("in") {
-            return self.unexpected(Some("in"));
-        }
-        let mut arms = Vec::new();
-        loop {
-            self.newlines()?;
-            if self.eat_reserved("esac") {
-                return Ok(Arc::new(Command::Case { word, arms }));
-            }
-            self.eat_operator("(");
-            let mut patterns = Vec::new();
-            loop {
-                self.blanks();
-                match self.word()? {
-                    Some(pattern) => patterns.push(pattern),
-                    None => return self.unexpected(Some("esac")),
-                }
-                if !self.eat_operator("|") {
-                    break;
-                }
-            }
-            if !self.eat_operator(")") {
-                return self.unexpected(Some(")"));
-            }
-            let body = self.list(&["esac", ";;", ";&"], false)?;
-            let falls_through = self.eat_operator(";&");
-            if !falls_through {
-                self.eat_operator(";;");
-            }
-            arms.push(Arm { patterns, body, falls_through });
-        }
-    }
-
     /// A word without quotes and expansions.
-    fn plain_word(&mut self) -> Result<Option<String>> {
+    pub(super) fn plain_word(&mut self) -> Result<Option<String>> {
         self.blanks();
         let start = self.at;
         Ok(match self.word()?.as_deref() {

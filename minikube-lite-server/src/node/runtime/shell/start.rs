@@ -200,6 +200,7 @@ impl Shell {
                 read = input.read_line() => read,
                 signal = self.signals.next(), if self.interactive || !self.traps.is_empty() => {
                     text.clear();
+                    self.status = 128 + signal.number();
                     let _ = self.stdout().write(if self.interactive { b"\n" } else { b"" }).await;
                     match self.trapped(signal).await {
                         Flow::Next => continue,

@@ -28,7 +28,7 @@ async fn run_mkdir(process: &mut Process) -> Outcome {
         if let Err(error) = made {
             let message = match process.is_busybox() {
                 true => format!("can't create directory '{name}': {}", strerror(&error)),
-                false => format!("cannot create directory ‘{name}’: {}", strerror(&error)),
+                false => format!("cannot create directory '{name}': {}", strerror(&error)),
             };
             code = process.fail(message).await;
         }

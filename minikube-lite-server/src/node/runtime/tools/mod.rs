@@ -1,6 +1,7 @@
 //! The programs that images have beside their own, one file each or one for a family. Their messages are busybox's, and
 //! coreutils' in images that have those.
 
+mod awk;
 mod base64;
 mod cat;
 mod copy;
@@ -23,6 +24,7 @@ pub mod printf;
 mod ps;
 mod regex;
 mod remove;
+mod sed;
 mod seq;
 mod sleep;
 mod sort;
@@ -30,6 +32,7 @@ mod stat;
 mod stty;
 mod system;
 mod tail;
+mod tar;
 mod tee;
 pub mod test;
 mod timeout;
@@ -40,6 +43,9 @@ mod wc;
 mod which;
 mod xargs;
 mod yes;
+
+#[cfg(test)]
+mod tests;
 
 use super::files::strerror;
 use super::pipe::Input;
@@ -81,6 +87,7 @@ macro_rules! tools {
 tools! {
     "[" => test::bracket,
     "arch" => system::arch,
+    "awk" => awk::awk,
     "base64" => base64::base64,
     "basename" => paths::basename,
     "cat" => cat::cat,
@@ -129,6 +136,7 @@ tools! {
     "realpath" => paths::realpath,
     "rm" => remove::rm,
     "rmdir" => remove::rmdir,
+    "sed" => sed::sed,
     "seq" => seq::seq,
     "sha1sum" => digest::sha1sum,
     "sha256sum" => digest::sha256sum,
@@ -138,6 +146,7 @@ tools! {
     "stty" => stty::stty,
     "sync" => system::success,
     "tail" => tail::tail,
+    "tar" => tar::tar,
     "tee" => tee::tee,
     "test" => test::test,
     "timeout" => timeout::timeout,

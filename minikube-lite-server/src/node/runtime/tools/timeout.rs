@@ -29,7 +29,7 @@ impl Process {
 
     /// Says why a program could not be started, and gives the exit code for it.
     pub(super) async fn cannot_start(&self, name: &str, error: &CannotStart) -> i32 {
-        let message = if self.is_busybox() { format!("can't execute '{name}'") } else { format!("‘{name}’") };
+        let message = if self.is_busybox() { format!("can't execute '{name}'") } else { format!("'{name}'") };
         self.fail(format!("{message}: {}", error.reason)).await;
         error.code
     }
