@@ -2,8 +2,8 @@
 //!
 //! Every mistake is found when the file is read, and told with its line and field.
 
-use super::images::{Image, described};
 use super::image::Reference;
+use super::images::{Image, described};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shared_types::quantity::Quantity;
@@ -234,7 +234,9 @@ fn ok() -> u16 {
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     match Reference::parse(&name) {
-        Ok(reference) if reference.full().ends_with(":latest") && !name.ends_with(":latest") => Ok(reference.repository),
+        Ok(reference) if reference.full().ends_with(":latest") && !name.ends_with(":latest") => {
+            Ok(reference.repository)
+        }
         Ok(_) => Err(D::Error::custom(format!("\"{name}\" must have no tag; its tags go into `tags`"))),
         Err(_) => Err(D::Error::custom(format!("\"{name}\" is no name of an image"))),
     }
@@ -313,7 +315,8 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptio
 
 impl Description {
     fn overlaps(&self, other: &Description) -> bool {
-        let common = self.tags.is_empty() || other.tags.is_empty() || self.tags.iter().any(|tag| other.tags.contains(tag));
+        let common =
+            self.tags.is_empty() || other.tags.is_empty() || self.tags.iter().any(|tag| other.tags.contains(tag));
         self.name == other.name && common
     }
     fn has(&self, tag: &str) -> bool {
@@ -358,7 +361,8 @@ impl ImagesFile {
 
     /// The image of this name and tag.
     pub fn find(&self, reference: &Reference) -> Option<Arc<Image>> {
-        let is_it = |description: &Description| description.name == reference.repository && description.has(&reference.tag);
+        let is_it =
+            |description: &Description| description.name == reference.repository && description.has(&reference.tag);
         self.images.iter().find(|(description, _)| is_it(description)).map(|(_, image)| image.clone())
     }
 
@@ -401,9 +405,18 @@ mod tests {
             ("images:\n- name: A b\n", "2: images[0].name: \"A b\" is no name"),
             ("images:\n- name: a\n  startDelay: soon\n", "3: images[0].startDelay: expected a time"),
             ("images:\n- name: a\n  http:\n  - path: x\n", "4: images[0].http[0].path: \"x\" must begin with /"),
-            ("images:\n- name: a\n  http:\n  - path: /\n    status: 99\n", "5: images[0].http[0].status: 99 is no HTTP status"),
-            ("images:\n- name: a\n  http:\n  - path: /\n    body: '{{.Pod}}'\n", "5: images[0].http[0].body: unknown field {{.Pod}}"),
-            ("images:\n- name: a\n  http:\n  - path: /\n    body: '{{.PodName'\n", "5: images[0].http[0].body: {{ without }}"),
+            (
+                "images:\n- name: a\n  http:\n  - path: /\n    status: 99\n",
+                "5: images[0].http[0].status: 99 is no HTTP status",
+            ),
+            (
+                "images:\n- name: a\n  http:\n  - path: /\n    body: '{{.Pod}}'\n",
+                "5: images[0].http[0].body: unknown field {{.Pod}}",
+            ),
+            (
+                "images:\n- name: a\n  http:\n  - path: /\n    body: '{{.PodName'\n",
+                "5: images[0].http[0].body: {{ without }}",
+            ),
             ("images:\n- name: a\n  exit: {code: 1}\n", "3: images[0].exit: needs `after` or `afterRequests`"),
             ("images:\n- name: a\n  memory: {use: much}\n", "3: images[0].memory.use: expected a quantity"),
             ("images:\n- name: a\n- name: a\n", "3: images: name: \"docker.io/library/a\" is described twice"),

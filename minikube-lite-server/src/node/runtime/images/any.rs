@@ -5,8 +5,8 @@ use super::http::{self, Ends, Reply, Site};
 use super::program::stopped;
 use super::serving::Server;
 use super::{Image, Process, Tree, bases};
-use ::http::{Request, StatusCode};
 use crate::node::runtime::signal::Signal;
+use ::http::{Request, StatusCode};
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use std::net::Ipv4Addr;
@@ -32,9 +32,7 @@ impl Site for Name {
 /// A program that is not known. As a part of the container's own program it serves; as a command that is run in the
 /// container, such as a health check, it is taken to succeed.
 pub fn serve(process: Process) -> BoxFuture<'static, i32> {
-    Box::pin(async move {
-        if belongs_to_main_program(&process) { run(process).await } else { 0 }
-    })
+    Box::pin(async move { if belongs_to_main_program(&process) { run(process).await } else { 0 } })
 }
 
 /// Whether the process was started by the container's own program, and not by a command that is run in the container.

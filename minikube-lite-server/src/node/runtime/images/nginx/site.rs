@@ -7,13 +7,13 @@ use crate::node::runtime::images::http::{self as server, Ends, Reply, Site};
 use crate::node::runtime::images::{site_files, times};
 use crate::node::runtime::pipe::Output;
 use crate::node::runtime::world::World;
-use bytes::Bytes;
 use ::http::header::{
     ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderName, HeaderValue,
     LAST_MODIFIED, LOCATION, REFERER, SERVER, USER_AGENT,
 };
 use ::http::request::Parts;
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use site_files::Found;
@@ -298,7 +298,11 @@ impl<'a> Exchange<'a> {
             }
         }
         if !self.files().is_directory(directory) && !directory.is_empty() {
-            self.complain(&format!("\"{directory}/{}\" is not found (2: No such file or directory)", scope.index.join(" "))).await;
+            self.complain(&format!(
+                "\"{directory}/{}\" is not found (2: No such file or directory)",
+                scope.index.join(" ")
+            ))
+            .await;
             return Step::Error(StatusCode::NOT_FOUND);
         }
         if scope.autoindex {
@@ -358,7 +362,11 @@ impl<'a> Exchange<'a> {
             "hostname" => self.running.world.hostname().to_string(),
             "remote_addr" | "proxy_add_x_forwarded_for" => {
                 let before = self.header(HeaderName::from_static("x-forwarded-for"));
-                if name == "remote_addr" || before.is_empty() { peer.ip().to_string() } else { format!("{before}, {}", peer.ip()) }
+                if name == "remote_addr" || before.is_empty() {
+                    peer.ip().to_string()
+                } else {
+                    format!("{before}, {}", peer.ip())
+                }
             }
             "remote_port" => peer.port().to_string(),
             "server_addr" => local.ip().to_string(),
@@ -439,7 +447,8 @@ impl<'a> Exchange<'a> {
         if let Some(modified) = rest.remove(LAST_MODIFIED) {
             headers.insert(LAST_MODIFIED, modified);
         }
-        let asked_to_close = self.parts.headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+        let asked_to_close =
+            self.parts.headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
         let keeps = !asked_to_close && self.parts.version == Version::HTTP_11 && status != StatusCode::BAD_REQUEST;
         headers.insert(CONNECTION, HeaderValue::from_static(if keeps { "keep-alive" } else { "close" }));
         if status == StatusCode::METHOD_NOT_ALLOWED {

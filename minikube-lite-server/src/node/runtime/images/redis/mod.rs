@@ -93,7 +93,8 @@ async fn serve(mut process: Process) -> i32 {
     };
     let port = config.port();
     note(&process, 'C', '*', &format!("oO0OoO0OoO0Oo {name} is starting oO0OoO0OoO0Oo")).await;
-    let about = format!("{name} version={version}, bits=64, commit=00000000, modified=0, pid={}, just started", process.pid);
+    let about =
+        format!("{name} version={version}, bits=64, commit=00000000, modified=0, pid={}, just started", process.pid);
     note(&process, 'C', '*', &about).await;
     let shared = Arc::new(Shared {
         store: Mutex::default(),
@@ -104,15 +105,17 @@ async fn serve(mut process: Process) -> i32 {
     });
     let mut server = Server::new();
     let serving = shared.clone();
-    let listening = server.listen(process.world.network(), Ipv4Addr::UNSPECIFIED, port, move |accepted: Accepted, _| {
-        let shared = serving.clone();
-        async move {
-            // A connection that fails has nobody left to tell.
-            let _ = converse(accepted.stream, &accepted.requests, &shared).await;
-        }
-    });
+    let listening =
+        server.listen(process.world.network(), Ipv4Addr::UNSPECIFIED, port, move |accepted: Accepted, _| {
+            let shared = serving.clone();
+            async move {
+                // A connection that fails has nobody left to tell.
+                let _ = converse(accepted.stream, &accepted.requests, &shared).await;
+            }
+        });
     if listening.is_err() {
-        let text = format!("Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use");
+        let text =
+            format!("Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use");
         note(&process, 'M', '#', &text).await;
         note(&process, 'M', '#', "Failed listening on port, aborting.").await;
         return 1;
