@@ -5,7 +5,9 @@
 //! streams between them, [`terminal`] the line discipline of `-t`, [`budget`] the processor time a Pod may use; [`shell`]
 //! and [`tools`] are the programs that images have.
 
+mod attach;
 pub mod budget;
+pub mod container;
 pub mod files;
 pub mod image;
 pub mod images;
@@ -14,6 +16,8 @@ mod legacy;
 pub mod log;
 pub mod pipe;
 pub mod process;
+pub mod sandbox;
+pub mod session;
 pub mod signal;
 pub mod terminal;
 pub mod tools;

@@ -5,6 +5,8 @@ pub mod getent;
 mod hosts;
 pub mod http;
 pub mod nc;
+#[cfg(test)]
+mod network_tests;
 pub mod nslookup;
 pub mod ping;
 pub mod wget;
