@@ -77,7 +77,8 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     workers.extend(controllers::start(&client, &certificates.authority, &stop));
     let node_settings = NodeSettings { nodes: options.nodes, ..NodeSettings::default() };
     let nodes = node::start(&client, node_settings, stop.clone()).await;
-    workers.push(nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?);
+    let (nodes, kubelet) = nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?;
+    workers.push(kubelet);
 
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -86,6 +87,7 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let reachable = SocketAddr::new(host, address.port());
     let app = Arc::new(App {
         registry: registry.clone(),
+        nodes,
         authenticator: Authenticator::new(token.clone(), tokens(&folder)?),
         address: reachable.to_string(),
         stop: stop.clone(),

@@ -25,6 +25,7 @@ mod watch;
 pub use serve::{Tls, serve};
 
 use crate::authorization::{self, Action};
+use crate::node::api::Nodes;
 use crate::registry::Registry;
 use auth::Authenticator;
 use axum::Router;
@@ -42,6 +43,8 @@ use tokio_util::sync::CancellationToken;
 /// What requests are answered from.
 pub struct App {
     pub registry: Arc<Registry>,
+    /// The kubelets, for logs, commands in containers and connections to Pods.
+    pub nodes: Nodes,
     pub authenticator: Authenticator,
     /// Where clients reach this server, as `host:port`.
     pub address: String,

@@ -3,15 +3,17 @@
 //!
 //! Everything here reaches the API through [`crate::client`] only.
 
+pub mod api;
 pub mod kubelet;
 pub mod network;
 mod registration;
 pub mod runtime;
 
 use crate::client::Client;
+use api::Nodes;
 use kubelet::Kubelet;
 use kubelet::pod::{Latencies, Node};
-use network::PodIps;
+use network::{Network, PodIps};
 use shared_types::status::Status;
 use std::collections::HashSet;
 use tokio::task::JoinHandle;
@@ -34,7 +36,8 @@ impl Default for NodeSettings {
     }
 }
 
-/// Registers the nodes and runs their kubelet until `shutdown`. `client_for` gives a client for a component.
+/// Registers the nodes and runs their kubelet until `shutdown`. `client_for` gives a client for a component. The API
+/// server reaches the kubelets through what is returned.
 ///
 /// # Errors
 /// When a Node cannot be registered, or more than [`MAX_NODES`] are asked for.
@@ -42,8 +45,9 @@ pub async fn start(
     client_for: impl Fn(&'static str) -> Client,
     settings: NodeSettings,
     shutdown: CancellationToken,
-) -> Result<JoinHandle<()>, Status> {
+) -> Result<(Nodes, JoinHandle<()>), Status> {
     let client = client_for("kubelet");
+    let api = Nodes::new(Network::new(client.environment().clone()));
     let mut nodes = Vec::new();
     for index in 0..settings.nodes {
         let index = match u8::try_from(index) {
@@ -63,13 +67,14 @@ pub async fn start(
     futures_util::future::try_join_all(indexes.map(|index| registration::register(&client, index))).await?;
     let leases = renew_leases(client.clone(), nodes.len());
     let kubelet = Kubelet::new(client, nodes);
-    Ok(tokio::spawn(async move {
+    let running = tokio::spawn(async move {
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = leases => {}
             () = kubelet.run() => {}
         }
-    }))
+    });
+    Ok((api, running))
 }
 
 /// Keeps the Leases fresh.

@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod image;
+pub mod log;
 pub mod shell;
 
 pub use image::Reference;
