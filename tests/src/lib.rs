@@ -3,6 +3,7 @@
 
 pub mod lesson;
 pub mod load;
+pub mod stream;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

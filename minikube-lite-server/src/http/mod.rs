@@ -18,6 +18,7 @@ mod resource;
 mod respond;
 mod review;
 mod serve;
+mod stream;
 mod subresource;
 pub mod token;
 mod watch;

@@ -1,9 +1,9 @@
 //! One Pod's part of the network: what its containers share.
 
+use super::Network;
 use super::connection::{Connection, Handler, Lines};
 use super::dns::{self, DnsSettings, LookupError, RecordType};
 use super::stack::Server;
-use super::Network;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
