@@ -7,6 +7,7 @@ mod compress;
 mod discovery;
 mod health;
 mod list_body;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
@@ -114,6 +115,9 @@ async fn other(app: &Arc<App>, request: Request, query: &Query) -> Result<Respon
     let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
     if let Some(response) = health::answer(path, query, app.stop.is_cancelled()) {
         return Ok(response);
+    }
+    if path == "/metrics" {
+        return Ok(metrics::answer(app.nodes.network().services()));
     }
     if let Some(response) = openapi::answer(path, query, request.headers()) {
         return Ok(response);

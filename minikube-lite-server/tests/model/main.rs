@@ -79,7 +79,7 @@ fn open(engine: MemoryEngine, seed: u64) -> Registry {
 
 fn api(registry: Arc<Registry>) -> Router {
     let key = Tokens::generate_key().expect("the system has randomness");
-    let tokens = Tokens::new(&key).expect("the key is good");
+    let tokens = Arc::new(Tokens::new(&key).expect("the key is good"));
     let authenticator = Authenticator::new("secret".into(), tokens);
     let (address, nodes) = ("localhost".into(), Nodes::new(Network::new(registry.environment().clone())));
     router(Arc::new(App { registry, nodes, authenticator, address, stop: CancellationToken::new() }))
