@@ -18,6 +18,7 @@ mod print;
 mod resource;
 mod sort_by;
 mod streams;
+mod terminal;
 mod why;
 
 use std::process::ExitCode;

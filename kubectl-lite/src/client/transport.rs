@@ -25,13 +25,16 @@ pub struct Request {
     pub accept: &'static str,
     pub content_type: &'static str,
     pub body: Option<Vec<u8>>,
+    /// Beyond those that every request has.
+    pub headers: HeaderMap,
 }
 
 const JSON: &str = "application/json";
 
 impl Request {
     pub fn new(method: Method, path: impl Into<String>) -> Request {
-        Request { method, path: path.into(), query: Vec::new(), accept: JSON, content_type: JSON, body: None }
+        let headers = HeaderMap::new();
+        Request { method, path: path.into(), query: Vec::new(), accept: JSON, content_type: JSON, body: None, headers }
     }
     pub fn get(path: impl Into<String>) -> Request {
         Self::new(Method::GET, path)
@@ -195,13 +198,17 @@ impl<'a> Client<'a> {
         Forwarder { http: self.http.clone(), server: self.access.server.clone(), headers: self.headers.clone() }
     }
 
-    async fn start(
+    /// Sends a request and gives the answer before its body.
+    pub(super) async fn start(
         &self,
         request: &Request,
         timeout: Option<std::time::Duration>,
     ) -> Result<reqwest::Response, CommandError> {
         let url = format!("{}{}", self.access.server, request.target());
         let mut call = self.http.request(request.method.clone(), &url).headers(self.headers.clone());
+        if !request.headers.is_empty() {
+            call = call.headers(request.headers.clone());
+        }
         call = call.header(http::header::ACCEPT, request.accept);
         if let Some(body) = &request.body {
             call = call.header(http::header::CONTENT_TYPE, request.content_type).body(body.clone());
@@ -345,7 +352,7 @@ fn is_local(access: &Access) -> bool {
 }
 
 /// The `Status` of an answer that is not a success; one is made up where the server sent something else.
-fn refusal(code: StatusCode, body: &[u8], request: &Request) -> Status {
+pub(super) fn refusal(code: StatusCode, body: &[u8], request: &Request) -> Status {
     if let Ok(status) = serde_json::from_slice::<Status>(body)
         && status.kind == "Status"
     {
@@ -402,6 +409,18 @@ impl Events {
             }
         }
         Ok(None)
+    }
+
+    /// The next bytes as they come; what [`Events::line`] has taken in already is not among them.
+    ///
+    /// # Errors
+    /// The connection broke off.
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, CommandError> {
+        match self.stream.next().await {
+            Some(Ok(piece)) => Ok(Some(piece)),
+            Some(Err(_)) => Err(CommandError::message("unexpected EOF")),
+            None => Ok(None),
+        }
     }
 
     /// The next line with its end, which the last one may lack.
