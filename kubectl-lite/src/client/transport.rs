@@ -352,7 +352,7 @@ fn is_local(access: &Access) -> bool {
 }
 
 /// The `Status` of an answer that is not a success; one is made up where the server sent something else.
-pub(super) fn refusal(code: StatusCode, body: &[u8], request: &Request) -> Status {
+fn refusal(code: StatusCode, body: &[u8], request: &Request) -> Status {
     if let Ok(status) = serde_json::from_slice::<Status>(body)
         && status.kind == "Status"
     {

@@ -82,7 +82,7 @@ impl Command for Logs {
             (1, false) => return Err(CommandError::usage("logs", "only a selector (-l) or a POD name is allowed")),
             _ => {}
         }
-        pods::timeout(self.pod_running_timeout)?;
+        pods::timeout(self.pod_running_timeout).map_err(CommandError::message)?;
         let options = self.options()?;
         let found = self.pods(cx).await?;
         let mut sources = Vec::new();
@@ -245,23 +245,14 @@ impl Logs {
     }
 
     fn container_of(&self, cx: &Context<'_>, pod: &Value) -> Result<String, CommandError> {
-        let wanted = self.named_container();
-        if !wanted.is_empty() {
-            if pods::container(pod, wanted).is_none() {
-                return Err(CommandError::message(format!(
-                    "container {wanted} is not valid for pod {} out of: {}",
-                    pod.name(),
-                    pods::container_names(pod)
-                )));
-            }
-            return Ok(wanted.to_string());
+        let mut wanted = self.named_container();
+        // Unlike other commands, this one does without an annotation that is wrong.
+        let annotated = pod.annotation(pods::DEFAULT_CONTAINER).unwrap_or_default();
+        if wanted.is_empty() && !annotated.is_empty() && pods::container(pod, annotated).is_none() {
+            writeln!(cx.streams.err(), "Default container name {annotated:?} not found in pod {}", pod.name())?;
+            wanted = pod.list("spec.containers").first().map_or("", |first| first.text("name"));
         }
-        if let Some(name) = pod.annotation(pods::DEFAULT_CONTAINER)
-            && pods::container(pod, name).is_none()
-        {
-            writeln!(cx.streams.err(), "Default container name {name:?} not found in pod {}", pod.name())?;
-        }
-        Ok(pods::default_container(cx, pod, self.all_pods)?.text("name").to_string())
+        Ok(pods::container_or_default(cx, pod, wanted, self.all_pods)?.text("name").to_string())
     }
 
     /// Prints one log. `among` others it only gives out whole lines.
@@ -301,6 +292,20 @@ impl Logs {
         write_lines(&mut *out.writer(), &prefix, &begun)?;
         Ok(())
     }
+}
+
+/// Prints what a container has printed so far.
+///
+/// # Errors
+/// There is no log, or it breaks off.
+pub async fn so_far(cx: &Context<'_>, pod: &Value, container: &str) -> Result<(), CommandError> {
+    let resource = cx.resource("pods").await?;
+    let request = Request::get(format!("{}/log", resource.object(pod.namespace(), pod.name())));
+    let mut pieces = cx.client()?.watch(request.accept("*/*").query("container", container)).await?;
+    while let Some(piece) = pieces.piece().await? {
+        cx.streams.out().write_all(&piece)?;
+    }
+    Ok(())
 }
 
 /// Writes each line with `prefix` before it.

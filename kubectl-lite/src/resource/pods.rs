@@ -8,6 +8,7 @@ use crate::errors::CommandError;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::selector::LabelSelector;
+use shared_types::status::Status;
 use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
 
@@ -37,9 +38,9 @@ pub async fn named(cx: &Context<'_>, argument: &str) -> Result<Info, CommandErro
 ///
 /// # Errors
 /// It is, or less.
-pub fn timeout(flag: go_flags::Duration) -> Result<Duration, CommandError> {
+pub fn timeout(flag: go_flags::Duration) -> Result<Duration, &'static str> {
     if flag.negative || flag.is_zero() {
-        return Err(CommandError::message("--pod-running-timeout must be higher than zero"));
+        return Err("--pod-running-timeout must be higher than zero");
     }
     Ok(flag.length)
 }
@@ -78,7 +79,8 @@ pub fn selector(info: &Info) -> Result<LabelSelector, String> {
             Ok(LabelSelector::from_labels(labels))
         }
         "ReplicaSet" | "Deployment" | "StatefulSet" | "DaemonSet" | "Job" => {
-            let parsed = LabelSelector::from_object(selector).map_err(|why| format!("invalid label selector: {why}"))?;
+            let parsed =
+                LabelSelector::from_object(selector).map_err(|why| format!("invalid label selector: {why}"))?;
             parsed.ok_or_else(|| "invalid label selector: none".to_string())
         }
         _ => Err(format!("selector for {} not implemented", go_type(info))),
@@ -119,6 +121,58 @@ pub async fn of_selector(
         Ok(pod) => pod.map(|pod| vec![pod]),
         Err(_) => Err(CommandError::message("timed out waiting for the condition")),
     }
+}
+
+/// Follows a Pod until `seen` gives something; `None` waits without end.
+///
+/// # Errors
+/// The Pod goes away, or `seen` gives nothing in time.
+pub async fn until<T>(
+    cx: &Context<'_>,
+    namespace: &str,
+    name: &str,
+    timeout: Option<Duration>,
+    mut seen: impl FnMut(&Value) -> Result<Option<T>, CommandError>,
+) -> Result<T, CommandError> {
+    let resource = cx.resource("pods").await?;
+    let request = Request::get(resource.collection(namespace)).query("fieldSelector", format!("metadata.name={name}"));
+    let gone = || CommandError::from(Status::not_found("pods", "", ""));
+    let following = async {
+        loop {
+            let list = cx.client()?.json(request.clone()).await?;
+            if let Some(found) = seen(list.list("items").first().ok_or_else(gone)?)? {
+                return Ok(found);
+            }
+            let version = list.text("metadata.resourceVersion").to_string();
+            let watch = request.clone().query("watch", "true").query("resourceVersion", version);
+            let mut events = cx.client()?.watch(watch).await?;
+            while let Some(event) = events.next().await? {
+                match event.text("type") {
+                    "DELETED" => return Err(gone()),
+                    "ADDED" | "MODIFIED" => {
+                        if let Some(found) = seen(event.at("object"))? {
+                            return Ok(found);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            // The server has ended the watch; one that does so all the time is not asked all the time.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    match timeout {
+        None => following.await,
+        Some(timeout) => match tokio::time::timeout(timeout, following).await {
+            Ok(result) => result,
+            Err(_) => Err(CommandError::message("timed out waiting for the condition")),
+        },
+    }
+}
+
+/// Whether a Pod is ready.
+pub fn is_ready(pod: &Value) -> bool {
+    ready_since(pod).is_some()
 }
 
 /// The better Pod comes first: on a node, running, ready, ready for longer, by its restarts, older.
@@ -173,11 +227,26 @@ pub fn container<'p>(pod: &'p Value, name: &str) -> Option<&'p Value> {
     CONTAINERS.iter().flat_map(|(list, _)| pod.list(list)).find(|container| container.text("name") == name)
 }
 
-/// The container that `annotation` or, without it, the order means where none is named; tells about a choice among
-/// several, unless `quiet`.
-pub fn default_container<'p>(cx: &Context<'_>, pod: &'p Value, quiet: bool) -> Result<&'p Value, CommandError> {
-    if let Some(container) = pod.annotation(DEFAULT_CONTAINER).and_then(|name| container(pod, name)) {
-        return Ok(container);
+/// The container called `name`; where that is empty, the one that the Pod's annotation or, without it, the order means.
+/// Tells about a choice among several, unless `quiet`.
+///
+/// # Errors
+/// There is none of this name.
+pub fn container_or_default<'p>(
+    cx: &Context<'_>,
+    pod: &'p Value,
+    name: &str,
+    quiet: bool,
+) -> Result<&'p Value, CommandError> {
+    let name = if name.is_empty() { pod.annotation(DEFAULT_CONTAINER).unwrap_or_default() } else { name };
+    if !name.is_empty() {
+        return container(pod, name).ok_or_else(|| {
+            CommandError::message(format!(
+                "container {name} is not valid for pod {} out of: {}",
+                pod.name(),
+                container_names(pod)
+            ))
+        });
     }
     let Some(first) = pod.list("spec.containers").first() else {
         return Err(CommandError::message(format!(
@@ -188,31 +257,9 @@ pub fn default_container<'p>(cx: &Context<'_>, pod: &'p Value, quiet: bool) -> R
     };
     let count: usize = CONTAINERS.iter().map(|(list, _)| pod.list(list).len()).sum();
     if count > 1 && !quiet {
-        writeln!(
-            cx.streams.err(),
-            "Defaulted container {:?} out of: {}",
-            first.text("name"),
-            container_names(pod)
-        )?;
+        writeln!(cx.streams.err(), "Defaulted container {:?} out of: {}", first.text("name"), container_names(pod))?;
     }
     Ok(first)
-}
-
-/// The container called `name`; the default one where that is empty.
-///
-/// # Errors
-/// There is none of this name.
-pub fn container_or_default<'p>(
-    cx: &Context<'_>,
-    pod: &'p Value,
-    name: &str,
-    quiet: bool,
-) -> Result<&'p Value, CommandError> {
-    if name.is_empty() {
-        return default_container(cx, pod, quiet);
-    }
-    container(pod, name)
-        .ok_or_else(|| CommandError::message(format!("container {name} not found in pod {}", pod.name())))
 }
 
 #[cfg(test)]

@@ -187,8 +187,11 @@ mod tests {
             (id.clone(), headers(), any::<bool>(), any::<bool>()).prop_map(|(stream, headers, fin, unidirectional)| {
                 Frame::SynStream { stream, headers, fin, unidirectional }
             }),
-            (id.clone(), headers(), any::<bool>())
-                .prop_map(|(stream, headers, fin)| Frame::SynReply { stream, headers, fin }),
+            (id.clone(), headers(), any::<bool>()).prop_map(|(stream, headers, fin)| Frame::SynReply {
+                stream,
+                headers,
+                fin
+            }),
             (id.clone(), 1..9_u32).prop_map(|(stream, status)| Frame::Reset { stream, status }),
             any::<u32>().prop_map(Frame::Ping),
             (id.clone(), 0..3_u32).prop_map(|(last, status)| Frame::GoAway { last, status }),
@@ -203,9 +206,10 @@ mod tests {
         let mut whole: Vec<Frame> = Vec::new();
         for piece in pieces {
             match (whole.last_mut(), piece) {
-                (Some(Frame::Data { stream, data, fin: fin @ false }), Frame::Data { stream: same, data: more, fin: last })
-                    if *stream == same =>
-                {
+                (
+                    Some(Frame::Data { stream, data, fin: fin @ false }),
+                    Frame::Data { stream: same, data: more, fin: last },
+                ) if *stream == same => {
                     *data = [&data[..], &more[..]].concat().into();
                     *fin = last;
                 }

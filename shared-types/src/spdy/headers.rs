@@ -156,7 +156,8 @@ fn dictionary() -> Vec<u8> {
         if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location max-forwards \
         pragma proxy-authenticate proxy-authorization range referer retry-after server te trailer transfer-encoding \
         upgrade user-agent vary via warning www-authenticate method get status";
-    const MORE_WORDS: [&str; 8] = ["200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin"];
+    const MORE_WORDS: [&str; 8] =
+        ["200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin"];
     const REST: &str = "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505\
         203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized\
         403 Forbidden404 Not Found500 Internal Server Error501 Not Implemented503 Service Unavailable\

@@ -3,7 +3,7 @@
 
 pub mod remote_command;
 
-use super::transport::{Client, Request, refusal};
+use super::transport::{Client, Request};
 use crate::errors::CommandError;
 use http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
@@ -24,7 +24,7 @@ impl Client<'_> {
     /// Asks the server to go on with one of the subprotocols, the first of which is liked best.
     ///
     /// # Errors
-    /// The server's `Status` where it refuses, or why there is no WebSocket.
+    /// Why the server refuses, or what else there is in place of a WebSocket.
     pub async fn websocket(&self, mut request: Request, protocols: &[&'static str]) -> Result<WebSocket, CommandError> {
         let key = generate_key();
         let text = |text: &str| {
@@ -42,11 +42,11 @@ impl Client<'_> {
         let (accepted, protocol) = (header(SEC_WEBSOCKET_ACCEPT), header(SEC_WEBSOCKET_PROTOCOL));
         if status != http::StatusCode::SWITCHING_PROTOCOLS {
             let body = response.bytes().await.unwrap_or_default();
-            if serde_json::from_slice::<Status>(&body).is_ok_and(|status| status.kind == "Status") {
-                return Err(refusal(status, &body, &request).into());
-            }
-            let why = String::from_utf8_lossy(&body);
-            return Err(CommandError::message(format!("unable to upgrade connection: {}", why.trim_end())));
+            let why = match serde_json::from_slice::<Status>(&body) {
+                Ok(status) if status.kind == "Status" => status.message,
+                _ => String::from_utf8_lossy(&body).trim().to_string(),
+            };
+            return Err(CommandError::message(format!("unable to upgrade connection: {why}")));
         }
         if accepted != derive_accept_key(key.as_bytes()) || !protocols.contains(&protocol.as_str()) {
             return Err(CommandError::message(format!(

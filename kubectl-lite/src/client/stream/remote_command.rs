@@ -198,7 +198,9 @@ mod tests {
             "details":{"causes":[{"reason":"ExitCode","message":"3"}]}}"#;
         let error = failed(exit);
         assert_eq!((error.render().as_str(), error.exit_code()), ("command terminated with exit code 3\n", 3));
-        let error = failed(r#"{"status":"Failure","reason":"InternalError","message":"Internal error occurred: x","code":500}"#);
+        let error = failed(
+            r#"{"status":"Failure","reason":"InternalError","message":"Internal error occurred: x","code":500}"#,
+        );
         assert_eq!((error.render().as_str(), error.exit_code()), ("error: Internal error occurred: x\n", 1));
         for (wrong, why) in [
             (exit.replace("\"3\"", "\"300\""), "invalid exit code value \"300\""),
