@@ -1,6 +1,7 @@
 //! `kubectl attach`, and the attaching of `run` and `debug`.
 
 use super::Command;
+use super::logs;
 use super::session::{Session, keys, raw_terminal};
 use crate::cli::go_flags;
 use crate::client::Request;
@@ -124,6 +125,29 @@ impl Attachment<'_> {
             self.tell_how_to_resume(cx, name)?;
         }
         Ok(())
+    }
+
+    /// Attaches; where that is not possible, prints what the container has printed so far.
+    ///
+    /// # Errors
+    /// That is not possible either.
+    pub async fn run_or_read(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let (pod, name, quiet) = (self.pod, self.container, self.quiet);
+        match self.run(cx).await {
+            // Nothing went wrong that has not been told.
+            Ok(()) | Err(CommandError::Exit(0)) => Ok(()),
+            Err(error @ CommandError::Exit(_)) => Err(error),
+            Err(error) => {
+                writeln!(
+                    cx.streams.err(),
+                    "warning: couldn't attach to pod/{}, falling back to streaming logs: {}",
+                    pod.name(),
+                    error.text()
+                )?;
+                let container = pods::container_or_default(cx, pod, name, quiet)?;
+                logs::so_far(cx, pod, container.text("name")).await
+            }
+        }
     }
 
     async fn request(&self, cx: &Context<'_>, container: &str) -> Result<Request, CommandError> {

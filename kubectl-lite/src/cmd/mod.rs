@@ -10,7 +10,7 @@ pub mod completion;
 pub mod config;
 pub mod cp;
 pub mod create;
-//DBG pub mod debug;
+pub mod debug;
 pub mod delete;
 pub mod describe;
 pub mod diff;
@@ -38,7 +38,7 @@ pub mod session;
 pub mod set;
 pub mod taint;
 pub mod top;
-//DBG pub mod traffic;
+pub mod traffic;
 pub mod version;
 pub mod wait;
 pub mod why;
@@ -176,13 +176,13 @@ pub static COMMANDS: &[Entry] = &[
     command::<why::Why>("why", "Tell why a Service, Pod or Deployment does not work").section(Section::Debugging),
     command::<logs::Logs>("logs", "Show what a container printed").section(Section::Debugging),
     command::<attach::Attach>("attach", "Attach to a running container").section(Section::Debugging),
-    //DBG command::<debug::Debug>("debug", "Look into Pods and nodes with a container of its own").section(Section::Debugging),
+    command::<debug::Debug>("debug", "Look into Pods and nodes with a container of its own").section(Section::Debugging),
     command::<exec::Exec>("exec", "Run a command in a container").section(Section::Debugging),
     command::<port_forward::PortForward>("port-forward", "Forward local ports to a Pod").section(Section::Debugging),
     command::<proxy::Proxy>("proxy", "Serve the API on a local port").section(Section::Debugging),
     command::<cp::Cp>("cp", "Copy files from and to containers").section(Section::Debugging),
     group("auth", "Tell what you may do", auth::COMMANDS).section(Section::Debugging),
-    //DBG command::<traffic::Traffic>("traffic", "Show who takes a Service's requests").section(Section::Debugging),
+    command::<traffic::Traffic>("traffic", "Show who takes a Service's requests").section(Section::Debugging),
     command::<events::Events>("events", "List Events").section(Section::Debugging),
     command::<diff::Diff>("diff", "Show what apply would change").section(Section::Advanced),
     command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced).children(&[

@@ -318,7 +318,7 @@ fn pairs(specs: &[String], wrong: impl Fn(&str) -> String) -> Result<Value, Comm
 }
 
 /// Whether `image` has the form of an image reference: `[HOST[:PORT]/]NAME[:TAG][@DIGEST]`.
-fn is_image_reference(image: &str) -> bool {
+pub fn is_image_reference(image: &str) -> bool {
     let (rest, digest) = image.split_once('@').map_or((image, None), |(rest, digest)| (rest, Some(digest)));
     if digest.is_some_and(|d| {
         !d.split_once(':').is_some_and(|(_, hex)| hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))

@@ -227,6 +227,14 @@ pub fn container<'p>(pod: &'p Value, name: &str) -> Option<&'p Value> {
     CONTAINERS.iter().flat_map(|(list, _)| pod.list(list)).find(|container| container.text("name") == name)
 }
 
+/// The status of the container of this name, of whatever sort it is.
+pub fn container_status<'p>(pod: &'p Value, name: &str) -> Option<&'p Value> {
+    ["status.containerStatuses", "status.ephemeralContainerStatuses", "status.initContainerStatuses"]
+        .iter()
+        .flat_map(|list| pod.list(list))
+        .find(|status| status.text("name") == name)
+}
+
 /// The container called `name`; where that is empty, the one that the Pod's annotation or, without it, the order means.
 /// Tells about a choice among several, unless `quiet`.
 ///

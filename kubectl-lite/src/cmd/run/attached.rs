@@ -77,19 +77,7 @@ impl Run {
             detach_keys: &self.detach_keys,
             command: "kubectl run attach",
         };
-        match attachment.run(cx).await {
-            Ok(()) => Ok(()),
-            Err(error @ CommandError::Exit(_)) => Err(error),
-            Err(error) => {
-                writeln!(
-                    cx.streams.err(),
-                    "warning: couldn't attach to pod/{}, falling back to streaming logs: {}",
-                    pod.name(),
-                    error.text()
-                )?;
-                read().await
-            }
-        }
+        attachment.run_or_read(cx).await
     }
 
     /// Deletes what has been made; that it is gone already is no error.
