@@ -19,6 +19,7 @@ pub mod explain;
 pub mod expose;
 pub mod flags;
 pub mod get;
+pub mod kuberc;
 pub mod kustomize;
 pub mod label;
 pub mod logs;
@@ -42,6 +43,7 @@ pub mod why;
 use crate::cli::go_flags;
 use crate::context::Context;
 use crate::errors::CommandError;
+use std::ffi::OsStr;
 use std::pin::Pin;
 
 /// A command: a struct of its arguments (doc comments are the help), and its run.
@@ -129,6 +131,10 @@ pub const fn group(name: &'static str, about: &'static str, children: &'static [
 }
 
 impl Entry {
+    /// Whether `word` is the name, or one of the other names.
+    pub fn is_called(&self, word: &OsStr) -> bool {
+        word == self.name || self.aliases.iter().any(|alias| word == *alias)
+    }
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Entry {
         Entry { aliases, ..self }
     }
@@ -192,6 +198,7 @@ pub static COMMANDS: &[Entry] = &[
     command::<api_resources::ApiResources>("api-resources", "List the resources that the server serves"),
     command::<api_resources::ApiVersions>("api-versions", "List the API versions that the server serves"),
     group("config", "Change kubeconfig files", config::COMMANDS),
+    group("kuberc", "Show and change your preferences", kuberc::COMMANDS),
     group("plugin", "Tell which plugins there are", plugin::COMMANDS),
     command::<kustomize::Kustomize>("kustomize", "Build what a kustomization describes").section(Section::Advanced),
     command::<version::Version>("version", "Show the versions of client and server"),
