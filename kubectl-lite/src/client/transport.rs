@@ -4,6 +4,7 @@ use super::access::Access;
 use super::{credentials, tls};
 use crate::errors::CommandError;
 use crate::streams::Streams;
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -81,7 +82,7 @@ impl Request {
 /// What the server answered to a request that succeeded.
 #[derive(Debug)]
 pub struct Answer {
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Answer {
@@ -163,7 +164,7 @@ impl<'a> Client<'a> {
     pub async fn send(&self, request: Request) -> Result<Answer, CommandError> {
         let response = self.start(&request, self.access.timeout).await?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|error| self.unreachable(&request, &error))?.to_vec();
+        let body = response.bytes().await.map_err(|error| self.unreachable(&request, &error))?;
         if self.verbosity >= 8 {
             self.trace(format_args!("\"Response Body\" body={:?}", String::from_utf8_lossy(&body)))?;
         }
@@ -322,7 +323,7 @@ impl Forwarder {
         method: Method,
         target: &str,
         mut headers: HeaderMap,
-        body: bytes::Bytes,
+        body: Bytes,
     ) -> Result<reqwest::Response, reqwest::Error> {
         for name in [http::header::HOST, http::header::CONNECTION, http::header::CONTENT_LENGTH] {
             headers.remove(name);

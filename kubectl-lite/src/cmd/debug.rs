@@ -156,9 +156,10 @@ impl Debug {
         let parsed = shared_types::yaml::parse_document(&text).map(|document| document.value);
         match parsed {
             Ok(value) if value.is_object() => Ok(Some(value)),
-            Ok(_) => {
-                Err(CommandError::message(format!("{} does not contain a valid container spec: not an object", self.custom)))
-            }
+            Ok(_) => Err(CommandError::message(format!(
+                "{} does not contain a valid container spec: not an object",
+                self.custom
+            ))),
             Err(why) => {
                 Err(CommandError::message(format!("{} does not contain a valid container spec: {why}", self.custom)))
             }
@@ -168,7 +169,9 @@ impl Debug {
     fn check(&self, cx: &Context<'_>) -> Result<(), CommandError> {
         let fail = |text: String| Err(CommandError::message(text));
         if self.attach == Some(true) && self.image.is_empty() && self.container.is_empty() {
-            return fail("you must specify --container or create a new container using --image in order to attach.".into());
+            return fail(
+                "you must specify --container or create a new container using --image in order to attach.".into(),
+            );
         }
         if !self.copy_to.is_empty() {
             if self.image.is_empty() && self.set_image.is_empty() && self.command.is_empty() {
@@ -178,7 +181,8 @@ impl Debug {
                 return fail("you must specify an existing container or a new image when specifying args.".into());
             }
         } else {
-            let only = [("replace", self.replace), ("same-node", self.same_node), ("set-image", !self.set_image.is_empty())];
+            let only =
+                [("replace", self.replace), ("same-node", self.same_node), ("set-image", !self.set_image.is_empty())];
             if let Some((flag, _)) = only.iter().find(|(_, given)| *given) {
                 return fail(format!("--{flag} may only be used with --copy-to."));
             }

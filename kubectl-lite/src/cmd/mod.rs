@@ -21,6 +21,7 @@ pub mod explain;
 pub mod expose;
 pub mod flags;
 pub mod get;
+pub mod kuberc;
 pub mod kustomize;
 pub mod label;
 pub mod logs;
@@ -46,6 +47,7 @@ pub mod why;
 use crate::cli::go_flags;
 use crate::context::Context;
 use crate::errors::CommandError;
+use std::ffi::OsStr;
 use std::pin::Pin;
 
 /// A command: a struct of its arguments (doc comments are the help), and its run.
@@ -133,6 +135,10 @@ pub const fn group(name: &'static str, about: &'static str, children: &'static [
 }
 
 impl Entry {
+    /// Whether `word` is the name, or one of the other names.
+    pub fn is_called(&self, word: &OsStr) -> bool {
+        word == self.name || self.aliases.iter().any(|alias| word == *alias)
+    }
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Entry {
         Entry { aliases, ..self }
     }
@@ -176,7 +182,8 @@ pub static COMMANDS: &[Entry] = &[
     command::<why::Why>("why", "Tell why a Service, Pod or Deployment does not work").section(Section::Debugging),
     command::<logs::Logs>("logs", "Show what a container printed").section(Section::Debugging),
     command::<attach::Attach>("attach", "Attach to a running container").section(Section::Debugging),
-    command::<debug::Debug>("debug", "Look into Pods and nodes with a container of its own").section(Section::Debugging),
+    command::<debug::Debug>("debug", "Look into Pods and nodes with a container of its own")
+        .section(Section::Debugging),
     command::<exec::Exec>("exec", "Run a command in a container").section(Section::Debugging),
     command::<port_forward::PortForward>("port-forward", "Forward local ports to a Pod").section(Section::Debugging),
     command::<proxy::Proxy>("proxy", "Serve the API on a local port").section(Section::Debugging),
@@ -198,6 +205,7 @@ pub static COMMANDS: &[Entry] = &[
     command::<api_resources::ApiResources>("api-resources", "List the resources that the server serves"),
     command::<api_resources::ApiVersions>("api-versions", "List the API versions that the server serves"),
     group("config", "Change kubeconfig files", config::COMMANDS),
+    group("kuberc", "Show and change your preferences", kuberc::COMMANDS),
     group("plugin", "Tell which plugins there are", plugin::COMMANDS),
     command::<kustomize::Kustomize>("kustomize", "Build what a kustomization describes").section(Section::Advanced),
     command::<version::Version>("version", "Show the versions of client and server"),

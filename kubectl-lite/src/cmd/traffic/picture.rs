@@ -169,8 +169,7 @@ mod tests {
         };
         let counters = [sample("backend", "10.244.0.3:3000", 7.0), sample("other", "10.244.0.2:3000", 9.0)];
         let picture = Picture::new(&service, &[slice.clone()], Some(&counters));
-        let rows: Vec<_> =
-            picture.endpoints.iter().map(|e| (e.target.as_str(), e.state.text(), e.requests)).collect();
+        let rows: Vec<_> = picture.endpoints.iter().map(|e| (e.target.as_str(), e.state.text(), e.requests)).collect();
         assert_eq!(rows, [("a", "terminating", Some(0)), ("b", "ready", Some(7)), ("c", "not ready", Some(0))]);
         assert_eq!((picture.address.as_str(), picture.total()), ("NodePort 10.96.0.9", 7));
         assert_eq!(picture.ports, ["http 80/TCP → web (node port 30080)"]);

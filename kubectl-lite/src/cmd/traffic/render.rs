@@ -214,6 +214,9 @@ mod tests {
     #[test]
     fn bars_have_eighths() {
         assert_eq!((bar(1.0, 3).as_str(), bar(0.5, 3).as_str(), bar(0.0, 3).as_str()), ("███", "█▌", ""));
-        assert_eq!((grouped(0).as_str(), grouped(999).as_str(), grouped(1_234_567).as_str()), ("0", "999", "1,234,567"));
+        assert_eq!(
+            (grouped(0).as_str(), grouped(999).as_str(), grouped(1_234_567).as_str()),
+            ("0", "999", "1,234,567")
+        );
     }
 }
