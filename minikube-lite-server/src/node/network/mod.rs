@@ -19,7 +19,7 @@ pub mod services;
 mod stack;
 mod start;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use connection::{Accepted, Connection, Handler, Stream};
 pub use dns::{DnsSettings, LookupError, RecordType};

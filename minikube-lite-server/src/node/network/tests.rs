@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-const NODE: Ipv4Addr = Ipv4Addr::new(192, 168, 49, 2);
+pub const NODE: Ipv4Addr = Ipv4Addr::new(192, 168, 49, 2);
 const VIP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 50);
 
 /// A network, and the Service `backend` in it.
-pub(super) struct Cluster {
+pub struct Cluster {
     pub network: Network,
     service: Mutex<Option<Arc<ServiceView>>>,
     slice: Mutex<Option<Arc<SliceView>>>,
@@ -58,7 +58,7 @@ impl Cluster {
     }
 }
 
-pub(super) fn identity(last: u8) -> Identity {
+pub fn identity(last: u8) -> Identity {
     let dns = DnsSettings {
         nameservers: vec![Ipv4Addr::new(10, 96, 0, 10)],
         searches: ["ns.svc.cluster.local", "svc.cluster.local", "cluster.local"].map(String::from).to_vec(),
@@ -292,7 +292,9 @@ async fn idle_and_ended_connections_leave_nothing() {
     let (client, server) = (cluster.pod(2), cluster.pod(3));
     let served = Arc::new(AtomicUsize::new(0));
     let count = served.clone();
-    let handler: Handler = Arc::new(move |_| drop(count.fetch_add(1, Ordering::SeqCst)));
+    let handler: Handler = Arc::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
     let _listening = server.listen(Ipv4Addr::UNSPECIFIED, 80, handler).unwrap();
     for _ in 0..1000 {
         drop(client.connect(at(pod_ip(3), 80)).await.unwrap());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The images of a file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ImagesFile {
     images: Vec<(Description, Arc<Image>)>,
 }
@@ -318,6 +318,12 @@ impl Description {
     }
     fn has(&self, tag: &str) -> bool {
         self.tags.is_empty() || tag.is_empty() || self.tags.iter().any(|known| known == tag)
+    }
+}
+
+impl fmt::Debug for ImagesFile {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_list().entries(self.images.iter().map(|(description, _)| description)).finish()
     }
 }
 

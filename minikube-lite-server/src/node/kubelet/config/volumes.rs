@@ -4,7 +4,6 @@ use super::downward::Downward;
 use super::expansion::expand;
 use super::hosts;
 use super::sources::{self, Source, SourceKind, Sources};
-use crate::node::network::DnsSettings;
 use crate::node::runtime::files::{Mount, Tree, Volume};
 use crate::node::tokens::{TokenIssuer, TokenWanted};
 use bytes::Bytes;
@@ -135,11 +134,6 @@ impl PodVolumes {
         }
         Ok(mounts)
     }
-}
-
-/// How the Pod looks names up.
-pub fn dns_settings(pod: &Value) -> DnsSettings {
-    hosts::dns(pod).settings
 }
 
 fn make(spec: &Value, makings: &Makings<'_>) -> Result<Made, String> {

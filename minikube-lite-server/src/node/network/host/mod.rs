@@ -3,6 +3,8 @@
 //! A connection that is accepted goes to the server in the chosen Pod as it is; nothing is copied in between.
 
 mod load_balancer;
+#[cfg(test)]
+mod tests;
 
 pub use load_balancer::LoadBalancers;
 

@@ -82,11 +82,11 @@ pub fn debian_tree() -> Tree {
 }
 
 pub fn alpine_with_curl() -> Tree {
-    alpine_tree().programs(tools::curl())
+    alpine_tree().program("/usr/bin/curl", tools::curl::run)
 }
 
 pub fn debian_with_curl() -> Tree {
-    debian_tree().programs(tools::curl())
+    debian_tree().program("/usr/bin/curl", tools::curl::run)
 }
 
 fn with_bash(tree: Tree) -> Tree {

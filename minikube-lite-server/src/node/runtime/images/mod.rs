@@ -101,6 +101,18 @@ pub fn find(reference: &Reference, file: Option<&ImagesFile>) -> Arc<Image> {
     Arc::new(known.map_or_else(any::image, |(_, image)| image(reference)))
 }
 
+/// Asks the registry. An image that an author has described has the tags that the author says.
+///
+/// # Errors
+/// What the pull of an image fails with that the registry does not have.
+pub fn resolve(reference: &Reference, file: Option<&ImagesFile>) -> Result<(), String> {
+    match file {
+        Some(file) if file.find(reference).is_some() => Ok(()),
+        Some(file) if file.lacks(reference) => Err(reference.no_such_tag()),
+        _ => reference.resolve(),
+    }
+}
+
 /// The well-known images, by the last part of their name.
 static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("agnhost", agnhost::image),

@@ -2,18 +2,19 @@
 
 use crate::node::runtime::process::Process;
 use crate::node::runtime::signal::{Signal, Signals};
+use crate::node::runtime::tools;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 /// Becomes another program, as `exec` at the end of an entrypoint script does.
 pub async fn exec(mut process: Process, argv: Vec<String>) -> i32 {
     let Some(name) = argv.first() else { return 0 };
     match process.world.find(name, &process.cwd, process.env.get("PATH").map(String::as_str)) {
-        Ok(program) => {
+        Ok(executable) => {
             process.world.rename(process.pid, &argv);
-            process.argv = argv;
-            program(process).await
+            process.argv = executable.arguments(argv);
+            (executable.program)(process).await
         }
         Err(cannot) => {
             process.fail(&cannot.message).await;
@@ -70,11 +71,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 /// # Errors
 /// `NotFound` when the name has none.
 pub async fn resolve(process: &Process, host: &str, port: u16) -> io::Result<SocketAddrV4> {
-    if let Ok(ip) = host.parse::<Ipv4Addr>() {
-        return Ok(SocketAddrV4::new(ip, port));
-    }
-    let found = process.world.network().lookup(host).await;
-    let ip = found.ok().and_then(|ips| ips.first().copied()).ok_or(io::ErrorKind::NotFound)?;
+    let ip = tools::http::resolve(&process.world, host).await.map_err(|_| io::ErrorKind::NotFound)?;
     Ok(SocketAddrV4::new(ip, port))
 }
 

@@ -3,8 +3,10 @@
 pub mod curl;
 pub mod getent;
 mod hosts;
-mod http;
+pub mod http;
 pub mod nc;
+#[cfg(test)]
+mod network_tests;
 pub mod nslookup;
 pub mod ping;
 pub mod wget;

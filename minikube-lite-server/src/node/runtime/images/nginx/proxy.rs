@@ -4,12 +4,13 @@ use super::config::{Config, Scope};
 use super::site::{Answer, Exchange};
 use super::syntax::Mistake;
 use super::template::Template;
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use crate::node::runtime::images::http::canonical;
+use crate::node::runtime::images::program::resolve;
+use crate::node::runtime::process::Process;
+use crate::node::runtime::tools::http::{self as client, Client, Problem, Request};
+use bytes::BytesMut;
+use ::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING, UPGRADE};
+use ::http::{HeaderMap, StatusCode};
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,14 +31,14 @@ impl Upstreams {
     ///
     /// # Errors
     /// When one has no address: nginx does not start then.
-    pub async fn resolve(config: &Config, process: &crate::node::runtime::process::Process) -> Result<Upstreams, Mistake> {
+    pub async fn resolve(config: &Config, process: &Process) -> Result<Upstreams, Mistake> {
         let mut upstreams = Upstreams::default();
         for (name, servers, at) in config.targets() {
             let mut addresses = Vec::new();
             for server in servers {
                 let (host, port) = server.rsplit_once(':').unwrap_or((server.as_str(), "80"));
                 let port = port.parse().map_err(|_| at.mistake(format!("invalid port in upstream \"{server}\"")))?;
-                let found = crate::node::runtime::images::program::resolve(process, host, port).await;
+                let found = resolve(process, host, port).await;
                 let address = found.map_err(|_| at.mistake(format!("host not found in upstream \"{host}\"")))?;
                 addresses.push((server.clone(), address));
             }
@@ -79,24 +80,33 @@ pub async fn pass(
         return Err(StatusCode::BAD_GATEWAY);
     }
     for address in addresses {
-        let stream = match exchange.running.world.network().connect(address).await {
-            Ok(stream) => stream,
+        let mut client = match Client::connect(&exchange.running.world, address).await {
+            Ok(client) => client,
             Err(error) => {
                 let why = match error.kind() {
                     std::io::ErrorKind::ConnectionRefused => "111: Connection refused",
                     std::io::ErrorKind::HostUnreachable => "113: Host is unreachable",
                     _ => "110: Connection timed out",
                 };
-                let what = format!("connect() failed ({why}) while connecting to upstream");
-                exchange.complain(&what).await;
+                exchange.complain(&format!("connect() failed ({why}) while connecting to upstream")).await;
                 continue;
             }
         };
-        let headers = headers(exchange, host, scope);
-        return match ask(TokioIo::new(stream), exchange, &uri, headers).await {
+        let request = Request {
+            method: exchange.parts.method.to_string(),
+            target: uri,
+            headers: headers(exchange, host, scope),
+            body: exchange.body.clone(),
+        };
+        return match ask(&mut client, &request).await {
             Ok(answer) => Ok(answer),
-            Err(error) => {
-                exchange.complain(&format!("upstream failed ({error}) while reading response header from upstream")).await;
+            Err(problem) => {
+                let why = match problem {
+                    Problem::Io(error) => client::reason(&error),
+                    Problem::Empty => "upstream prematurely closed connection",
+                    Problem::NotHttp => "upstream sent an invalid header",
+                };
+                exchange.complain(&format!("{why} while reading response header from upstream")).await;
                 Err(StatusCode::BAD_GATEWAY)
             }
         };
@@ -104,57 +114,48 @@ pub async fn pass(
     Err(StatusCode::BAD_GATEWAY)
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-async fn ask<S>(stream: TokioIo<S>, exchange: &Exchange<'_>, uri: &str, headers: HeaderMap) -> Result<Answer, Failure>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
-{
-    let (mut sender, connection) = http1::Builder::new().title_case_headers(true).handshake(stream).await?;
-    let mut request = Request::new(Full::<Bytes>::new(exchange.body.clone()));
-    *request.method_mut() = exchange.parts.method.clone();
-    *request.uri_mut() = uri.parse()?;
-    *request.headers_mut() = headers;
-    let asking = async {
-        let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, LARGEST).collect().await?.to_bytes();
-        Ok::<_, Failure>((parts, body))
-    };
-    // The connection is driven here, so that it ends with the request.
-    let (mut parts, body) = tokio::select! {
-        biased;
-        done = asking => done?,
-        ended = connection => return Err(ended.err().map_or_else(|| "the connection was closed".into(), Failure::from)),
-    };
-    let content_type = parts.headers.remove(CONTENT_TYPE);
-    for name in [SERVER, DATE, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
-        parts.headers.remove(name);
+async fn ask(client: &mut Client, request: &Request) -> Result<Answer, Problem> {
+    let (head, mut body) = client.send(request).await?;
+    let mut answer = Answer::new(StatusCode::from_u16(head.status).map_err(|_| Problem::NotHttp)?);
+    let mut content = BytesMut::new();
+    while let Some(chunk) = client.chunk(&mut body).await? {
+        content.extend_from_slice(&chunk);
+        if content.len() > LARGEST {
+            return Err(Problem::Io(std::io::ErrorKind::OutOfMemory.into()));
+        }
     }
-    Ok(Answer { status: parts.status, content_type, headers: parts.headers, body })
+    answer.body = content.freeze();
+    for (name, value) in head.headers {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else { continue };
+        match name {
+            SERVER | DATE | CONNECTION | CONTENT_LENGTH | TRANSFER_ENCODING => {}
+            CONTENT_TYPE => answer.content_type = Some(value),
+            name => drop(answer.headers.append(name, value)),
+        }
+    }
+    Ok(answer)
 }
 
 /// The client's headers, with what nginx changes and what `proxy_set_header` says.
-fn headers(exchange: &Exchange<'_>, host: &str, scope: &Scope) -> HeaderMap {
-    let mut headers = exchange.parts.headers.clone();
+fn headers(exchange: &Exchange<'_>, host: &str, scope: &Scope) -> Vec<(String, String)> {
+    let mut kept: HeaderMap = exchange.parts.headers.clone();
     for name in [HOST, CONNECTION, UPGRADE, TRANSFER_ENCODING, CONTENT_LENGTH] {
-        headers.remove(name);
+        kept.remove(name);
     }
-    let mut all = HeaderMap::new();
-    all.insert(HOST, HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("")));
-    all.insert(CONNECTION, HeaderValue::from_static("close"));
+    let mut all = vec![("Host".to_string(), host.to_string()), ("Connection".to_string(), "close".to_string())];
     for header in &scope.proxy_headers {
-        let value = match header.value.fill(|name| if name == "proxy_host" { host.into() } else { exchange.variable(name) }) {
-            value if value.is_empty() => {
-                headers.remove(header.name.as_str());
-                continue;
-            }
-            value => value,
-        };
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(&header.name), HeaderValue::try_from(value)) {
-            headers.remove(&name);
-            all.insert(name, value);
+        let fill = |name: &str| if name == "proxy_host" { host.into() } else { exchange.variable(name) };
+        let value = header.value.fill(fill).replace(['\r', '\n'], " ");
+        all.retain(|(name, _)| !name.eq_ignore_ascii_case(&header.name));
+        kept.remove(header.name.as_str());
+        if !value.is_empty() {
+            all.push((header.name.clone(), value));
         }
     }
-    all.extend(headers);
+    if !exchange.body.is_empty() {
+        all.push(("Content-Length".into(), exchange.body.len().to_string()));
+    }
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    all.extend(kept.iter().map(|(name, value)| (canonical(name.as_str()), text(value))));
     all
 }

@@ -8,12 +8,12 @@ use crate::node::runtime::images::{site_files, times};
 use crate::node::runtime::pipe::Output;
 use crate::node::runtime::world::World;
 use bytes::Bytes;
-use http::header::{
+use ::http::header::{
     ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderName, HeaderValue,
     LAST_MODIFIED, LOCATION, REFERER, SERVER, USER_AGENT,
 };
-use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use ::http::request::Parts;
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use site_files::Found;

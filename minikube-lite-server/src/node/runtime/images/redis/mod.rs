@@ -41,8 +41,8 @@ pub fn valkey(reference: &Reference) -> Image {
 fn tree(name: &str) -> Arc<super::Tree> {
     let tree = bases::debian_tree()
         .program("/usr/local/bin/docker-entrypoint.sh", entrypoint)
-        .program(format!("/usr/local/bin/{name}-server"), server)
-        .program(format!("/usr/local/bin/{name}-cli"), cli::run)
+        .program(&format!("/usr/local/bin/{name}-server"), server)
+        .program(&format!("/usr/local/bin/{name}-cli"), cli::run)
         .program("/usr/local/bin/redis-cli", cli::run)
         .directory("/data");
     Arc::new(tree)

@@ -170,7 +170,7 @@ pub fn read_value(buffer: &mut BytesMut) -> Result<Option<Value>, String> {
 /// # Errors
 /// What follows `ERR Protocol error: ` in the server's answer.
 pub fn read_command(buffer: &mut BytesMut) -> Result<Option<Vec<Vec<u8>>>, String> {
-    take(buffer, Cursor::command)
+    take(buffer, |cursor| cursor.command())
 }
 
 /// Splits a line into words as Redis does, with `"..."` and `'...'`. `None`: quotes are not balanced.

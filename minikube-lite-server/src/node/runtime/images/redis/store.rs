@@ -160,12 +160,7 @@ impl Store {
                 Ok(Value::Integer(i64::from(self.entry(key, now).and_then(|entry| entry.expires.take()).is_some())))
             }
             ("LPUSH" | "RPUSH", [key, values @ ..]) if !values.is_empty() => self.push(key, values, name == "LPUSH", now),
-            ("LPOP" | "RPOP", [key]) => self.list(key, now).map(|list| {
-                let taken = list.and_then(|list| if name == "LPOP" { list.pop_front() } else { list.pop_back() });
-                self.used -= taken.as_ref().map_or(0, Vec::len);
-                self.prune(key, now);
-                bulk_or_nil(taken)
-            }),
+            ("LPOP" | "RPOP", [key]) => self.pop(key, name == "LPOP", now),
             ("LLEN", [key]) => self.list(key, now).map(|list| count(list.map_or(0, |list| list.len()))),
             ("LRANGE", [key, first, last]) => integer(first).and_then(|first| {
                 let last = integer(last)?;
@@ -189,14 +184,7 @@ impl Store {
                 Value::Array(both.collect())
             }),
             ("HLEN", [key]) => self.hash(key, now).map(|hash| count(hash.map_or(0, |hash| hash.len()))),
-            ("HDEL", [key, fields @ ..]) if !fields.is_empty() => self.hash(key, now).map(|hash| {
-                let Some(hash) = hash else { return count(0) };
-                let taken = fields.iter().filter_map(|field| hash.remove_entry(field));
-                let sizes: Vec<usize> = taken.map(|(field, value)| field.len() + value.len()).collect();
-                self.used -= sizes.iter().sum::<usize>();
-                self.prune(key, now);
-                count(sizes.len())
-            }),
+            ("HDEL", [key, fields @ ..]) if !fields.is_empty() => self.remove_fields(key, fields, now),
             _ if COMMANDS.contains(&name) => wrong(),
             _ => return None,
         };
@@ -246,7 +234,12 @@ impl Store {
 
     /// Removes a list or hash that has become empty.
     fn prune(&mut self, key: &[u8], now: i64) {
-        if self.entry(key, now).is_some_and(|entry| !matches!(entry.data, Data::Text(_)) && entry.data.size() == 0) {
+        let is_empty = |entry: &mut Entry| match &entry.data {
+            Data::Text(_) => false,
+            Data::List(list) => list.is_empty(),
+            Data::Hash(hash) => hash.is_empty(),
+        };
+        if self.entry(key, now).is_some_and(is_empty) {
             self.remove(key);
         }
     }
@@ -299,6 +292,23 @@ impl Store {
             if front { list.push_front(value.clone()) } else { list.push_back(value.clone()) }
         }
         Ok(count(list.len()))
+    }
+
+    fn pop(&mut self, key: &[u8], front: bool, now: i64) -> Answer {
+        let Some(list) = self.list(key, now)? else { return Ok(Value::Nil) };
+        let taken = if front { list.pop_front() } else { list.pop_back() };
+        self.used -= taken.as_ref().map_or(0, Vec::len);
+        self.prune(key, now);
+        Ok(bulk_or_nil(taken))
+    }
+
+    fn remove_fields(&mut self, key: &[u8], fields: &[Vec<u8>], now: i64) -> Answer {
+        let Some(hash) = self.hash(key, now)? else { return Ok(count(0)) };
+        let taken = fields.iter().filter_map(|field| hash.remove_entry(field));
+        let sizes: Vec<usize> = taken.map(|(field, value)| field.len() + value.len()).collect();
+        self.used -= sizes.iter().sum::<usize>();
+        self.prune(key, now);
+        Ok(count(sizes.len()))
     }
 
     /// How many of the fields are new.
