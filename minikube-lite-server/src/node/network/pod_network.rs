@@ -90,12 +90,30 @@ impl PodNetwork {
     /// # Errors
     /// Why there are none.
     pub async fn lookup(&self, name: &str) -> Result<Vec<Ipv4Addr>, LookupError> {
+        self.host(name).await.map(|host| host.addresses)
+    }
+
+    /// As [`PodNetwork::lookup`], with the full name of the host.
+    ///
+    /// # Errors
+    /// Why it has no address.
+    pub async fn host(&self, name: &str) -> Result<dns::Host, LookupError> {
         dns::resolver::lookup(&self.inner.network, &self.inner.identity, name)
+    }
+
+    /// Whether there is a Pod or a node with this address, which would answer a ping. The address of a Service does not.
+    pub fn answers(&self, ip: Ipv4Addr) -> bool {
+        ip.is_loopback() || self.inner.network.inner.stacks.has(ip)
     }
 
     /// Asks the cluster's DNS one question. `name` is absolute, with or without the dot at the end.
     pub async fn query(&self, name: &str, record: RecordType) -> dns::Answer {
         self.inner.network.query(name, record)
+    }
+
+    #[cfg(test)]
+    pub(super) fn open_connections(&self) -> usize {
+        self.inner.lines.open()
     }
 
     /// Takes the Pod off the network: its listeners and connections end, and there will be no others.

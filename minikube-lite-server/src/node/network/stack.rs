@@ -76,6 +76,11 @@ impl Stacks {
         drop(stacks);
     }
 
+    /// Whether there is a stack with this address.
+    pub fn has(&self, ip: Ipv4Addr) -> bool {
+        self.read().contains_key(&ip)
+    }
+
     /// Listens on an address of the stack `ip`; gives what [`Stacks::close`] wants.
     ///
     /// # Errors

@@ -5,12 +5,18 @@
 //! streams between them, [`terminal`] the line discipline of `-t`, [`budget`] the processor time a Pod may use; [`shell`]
 //! and [`tools`] are the programs that images have.
 
+mod attach;
 pub mod budget;
+pub mod container;
 pub mod files;
 pub mod image;
-mod legacy;
+pub mod images;
+pub mod images_file;
+pub mod log;
 pub mod pipe;
 pub mod process;
+pub mod sandbox;
+pub mod session;
 pub mod shell;
 pub mod signal;
 pub mod terminal;
@@ -18,4 +24,3 @@ pub mod tools;
 pub mod world;
 
 pub use image::Reference;
-pub use legacy::Process;

@@ -1,10 +1,18 @@
 //! The cluster's DNS, as Kubernetes' DNS specification has it: names of Services, of the Pods behind headless ones, and of
 //! Pods by their address. Questions are answered in process; there are no packets.
 
-pub(super) mod resolver;
+pub mod resolver;
+#[cfg(test)]
+mod tests;
+mod zone;
+
+pub use resolver::Host;
+pub use zone::answer;
 
 use std::net::Ipv4Addr;
 
+/// The address by which Pods know the cluster's DNS, kube-dns's usual one.
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 /// The domain of the cluster.
 pub const DOMAIN: &str = "cluster.local";
 

@@ -4,17 +4,28 @@ use super::{LookupError, RecordData, RecordType, ResponseCode};
 use crate::node::network::{Identity, Network};
 use std::net::Ipv4Addr;
 
-/// The addresses of a host name, for a Pod with this identity.
+/// A host that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    /// Its full name.
+    pub name: String,
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// A host by its name, for a Pod with this identity.
 ///
 /// # Errors
-/// Why there are none.
+/// Why it has no address.
 pub(in crate::node::network) fn lookup(
     network: &Network,
     identity: &Identity,
     name: &str,
-) -> Result<Vec<Ipv4Addr>, LookupError> {
+) -> Result<Host, LookupError> {
     if let Some(ip) = written_down(identity, name) {
-        return Ok(vec![ip]);
+        return Ok(Host { name: name.to_string(), addresses: vec![ip] });
+    }
+    if !network.has_dns(&identity.dns.nameservers) {
+        return Err(LookupError::TryAgain);
     }
     let mut problem = LookupError::NoName;
     for candidate in candidates(identity, name) {
@@ -24,8 +35,9 @@ pub(in crate::node::network) fn lookup(
             _ => None,
         };
         let addresses: Vec<Ipv4Addr> = answer.records.iter().filter_map(|record| address(&record.data)).collect();
-        if !addresses.is_empty() {
-            return Ok(addresses);
+        // The name that the addresses are of; the one before it may be an alias.
+        if let Some(last) = answer.records.last().filter(|_| !addresses.is_empty()) {
+            return Ok(Host { name: last.name.clone(), addresses });
         }
         if answer.code == ResponseCode::NoError {
             problem = LookupError::NoData;

@@ -5,6 +5,7 @@ mod awk;
 mod base64;
 mod cat;
 mod copy;
+pub mod curl;
 mod cut;
 mod date;
 mod dd;
@@ -12,14 +13,20 @@ mod digest;
 pub mod echo;
 mod env;
 mod find;
+pub mod getent;
 mod grep;
 mod gzip;
 mod head;
+mod hosts;
+pub mod http;
 mod kill;
 mod ls;
 mod make;
+pub mod nc;
+pub mod nslookup;
 mod options;
 mod paths;
+pub mod ping;
 pub mod printf;
 mod ps;
 mod regex;
@@ -40,10 +47,13 @@ mod tr;
 mod uniq;
 mod usage;
 mod wc;
+pub mod wget;
 mod which;
 mod xargs;
 mod yes;
 
+#[cfg(test)]
+mod network_tests;
 #[cfg(test)]
 mod tests;
 
@@ -71,6 +81,10 @@ macro_rules! tools {
             ("/bin/sh", shell::ash),
             ("/bin/ash", shell::ash),
             ("/bin/busybox", which::busybox),
+            ("/bin/nc", nc::run),
+            ("/bin/nslookup", nslookup::run),
+            ("/bin/ping", ping::run),
+            ("/bin/wget", wget::run),
             $((concat!("/bin/", $name), $program),)*
         ];
         static COREUTILS: &[(&str, Program)] = &[
@@ -79,6 +93,7 @@ macro_rules! tools {
             ("/bin/bash", shell::bash),
             ("/usr/bin/sh", shell::dash),
             ("/usr/bin/bash", shell::bash),
+            ("/usr/bin/getent", getent::run),
             $((concat!("/bin/", $name), $program), (concat!("/usr/bin/", $name), $program),)*
         ];
     };
