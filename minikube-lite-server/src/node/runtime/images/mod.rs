@@ -15,6 +15,7 @@ mod http;
 mod http_echo;
 mod httpd;
 mod nginx;
+mod others;
 mod pause;
 mod program;
 mod redis;
@@ -124,6 +125,7 @@ static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("alpine", bases::alpine),
     ("bash", bases::bash),
     ("busybox", bases::busybox),
+    ("caddy", others::image),
     ("curl", bases::curl),
     ("debian", bases::debian),
     ("echo-server", echo_server::others),
@@ -145,6 +147,9 @@ static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("python", scripts::python),
     ("rabbitmq", databases::rabbitmq),
     ("redis", redis::image),
+    ("registry", others::image),
+    ("tomcat", others::image),
+    ("traefik", others::image),
     ("ubuntu", bases::ubuntu),
     ("valkey", redis::valkey),
     ("whoami", whoami::image),

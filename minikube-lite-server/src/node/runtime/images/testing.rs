@@ -150,7 +150,7 @@ impl Container {
     }
 
     pub async fn ends(&mut self) -> Exit {
-        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("the container does not end")
+        tokio::time::timeout(Duration::from_secs(300), self.child.wait()).await.expect("the container does not end")
     }
 
     pub async fn stops_by(&mut self, signal: Signal) -> i32 {

@@ -204,6 +204,17 @@ async fn any_other_image_serves_the_declared_ports() {
 }
 
 #[tokio::test]
+async fn servers_that_are_known_by_their_ports_listen_there() {
+    let mut tomcat = start("tomcat:11", With::default());
+    assert_eq!(tomcat.get(8080, "/").await.body, "web-1\n");
+    assert_eq!(tomcat.stops_by(Signal::Term).await, 143);
+    let mut caddy = start("caddy", With { ports: &[80, 2019], ..With::default() });
+    assert_eq!(caddy.get(2019, "/").await.status(), 200);
+    caddy.listens(443).await;
+    assert_eq!(caddy.stops_by(Signal::Term).await, 0);
+}
+
+#[tokio::test]
 async fn small_images_do_what_they_are_for() {
     let mut hello = start("hello-world", With::default());
     assert_eq!(hello.ends().await.code, 0);

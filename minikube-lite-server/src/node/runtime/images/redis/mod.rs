@@ -278,8 +278,11 @@ impl Shared {
 
     fn info(&self) -> String {
         let now = self.environment.now();
-        let mut store = self.store();
-        let (keys, expiring, used) = (store.len(now.as_millisecond()), store.expiring(), store.used());
+        let (keys, expiring, used) = {
+            let mut store = self.store();
+            (store.len(now.as_millisecond()), store.expiring(), store.used())
+        };
+        let config = self.config();
         let keyspace = match keys {
             0 => String::new(),
             keys => format!("db0:keys={keys},expires={expiring},avg_ttl=0\r\n"),
@@ -289,10 +292,10 @@ impl Shared {
              # Memory\r\nused_memory:{used}\r\nmaxmemory:{}\r\nmaxmemory_policy:{}\r\n\r\n\
              # Replication\r\nrole:master\r\nconnected_slaves:0\r\n\r\n# Keyspace\r\n{keyspace}",
             self.version,
-            self.config().port(),
+            config.port(),
             now.duration_since(self.started).as_secs(),
-            self.config().get("maxmemory"),
-            self.config().get("maxmemory-policy"),
+            config.get("maxmemory"),
+            config.get("maxmemory-policy"),
         )
     }
 }
