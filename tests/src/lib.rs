@@ -1,8 +1,10 @@
 //! The harness of the end-to-end tests: a real server on a free loopback port with a temporary data folder, and the
 //! clients that drive it.
 
+pub mod differential;
 pub mod lesson;
 pub mod load;
+pub mod stream;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,8 +33,8 @@ fn build(folder: &Path) {
     BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "-p", "minikube-lite-server", "-p", "kubectl-lite"]);
-        if folder.ends_with("release") {
-            cargo.arg("--release");
+        if let Some(profile) = folder.file_name().filter(|name| *name != "debug") {
+            cargo.arg("--profile").arg(profile);
         }
         cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         // The folder of the running tests, also where the caller chose it by an option.

@@ -1,10 +1,14 @@
-//! `kubectl exec` and `kubectl attach`.
+//! `kubectl exec`.
 
 use super::Command;
+use super::session::{Session, raw_terminal};
 use crate::cli::go_flags;
+use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::resource::Builder;
+use crate::resource::{Builder, Filenames, pods};
+use serde_json::Value;
+use shared_types::fields::Fields;
 
 #[derive(clap::Args)]
 pub struct Exec {
@@ -19,7 +23,8 @@ pub struct Exec {
     /// Files that name the object
     #[arg(long = "filename", short = 'f', value_delimiter = ',')]
     filenames: Vec<String>,
-    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration, hide = true)]
+    /// How long to wait for a Pod
+    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration)]
     pod_running_timeout: go_flags::Duration,
     /// Print nothing but what the command prints
     #[arg(long, short)]
@@ -34,66 +39,65 @@ pub struct Exec {
 
 impl Command for Exec {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        self.check()?;
+        let pod = self.pod(cx).await?;
+        if let phase @ ("Succeeded" | "Failed") = pod.text("status.phase") {
+            return Err(CommandError::message(format!(
+                "cannot exec into a container in a completed pod; current phase is {phase}"
+            )));
+        }
+        let container = pods::container_or_default(cx, &pod, &self.container, self.quiet)?.text("name");
+        let raw = raw_terminal(cx, self.stdin, self.tty, self.quiet)?;
+        let request = request(cx, &pod, container, &self.command).await?;
+        Session { request, stdin: self.stdin, raw, former_sizes: Vec::new(), detach_keys: Vec::new() }.run(cx).await
+    }
+}
+
+impl Exec {
+    fn check(&self) -> Result<(), CommandError> {
         if self.args.is_empty() && self.filenames.is_empty() {
             return Err(CommandError::message("pod, type/name or --filename must be specified"));
         }
-        if self.command.is_empty() && self.args.len() < 2 {
-            return Err(CommandError::message("you must specify at least one command for the container"));
-        }
         if self.command.is_empty() {
-            return Err(CommandError::message(
-                "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\nSee 'kubectl exec -h' \
-                 for help and examples",
-            ));
+            let named = if self.filenames.is_empty() { 1 } else { 0 };
+            return Err(CommandError::message(if self.args.len() <= named {
+                "you must specify at least one command for the container"
+            } else {
+                "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\nSee 'kubectl exec \
+                 -h' for help and examples"
+            }));
         }
-        require_pod(cx, &self.args[0]).await?;
-        Err(CommandError::message("running a command in a container is not possible in this version"))
+        pods::timeout(self.pod_running_timeout).map_err(|why| CommandError::usage("exec", why))?;
+        Ok(())
     }
-}
 
-/// Checks that the Pod is there.
-pub async fn require_pod(cx: &Context<'_>, name: &str) -> Result<crate::resource::Info, CommandError> {
-    let name = if name.contains('/') { name.to_string() } else { format!("pods/{name}") };
-    let mut infos = Builder::new(cx)?.arguments(&[name]).all(true).await?;
-    infos.pop().ok_or_else(|| CommandError::message(crate::resource::MISSING))
-}
-
-#[derive(clap::Args)]
-pub struct Attach {
-    /// POD or TYPE/NAME
-    args: Vec<String>,
-    /// Container; the Pod's first where empty
-    #[arg(long, short, default_value = "")]
-    container: String,
-    #[arg(long, default_value = "ctrl-p,ctrl-q", hide = true)]
-    detach_keys: String,
-    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration, hide = true)]
-    pod_running_timeout: go_flags::Duration,
-    /// Print nothing but what the container prints
-    #[arg(long, short)]
-    quiet: bool,
-    /// Pass on standard input
-    #[arg(long, short = 'i')]
-    stdin: bool,
-    /// Standard input is a terminal
-    #[arg(long, short)]
-    tty: bool,
-}
-
-impl Command for Attach {
-    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        match self.args.as_slice() {
-            [] => Err(CommandError::message("at least 1 argument is required for attach")),
-            [name] => {
-                require_pod(cx, name).await?;
-                Err(CommandError::message("attaching to a container is not possible in this version"))
+    async fn pod(&self, cx: &Context<'_>) -> Result<Value, CommandError> {
+        let timeout = self.pod_running_timeout.length;
+        let info = if self.filenames.is_empty() {
+            pods::named(cx, &self.args[0]).await?
+        } else {
+            let files = Filenames { filenames: self.filenames.clone(), recursive: false, kustomize: None };
+            let mut infos = Builder::new(cx)?.files(&files).arguments(&self.args).all(true).await?;
+            if infos.len() > 1 {
+                return Err(CommandError::message("cannot exec into multiple objects at a time"));
             }
-            [_, _] => Err(CommandError::message("attach TYPE NAME is not supported, use TYPE/NAME")),
-            many => Err(CommandError::message(format!(
-                "expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw {}: [{}]",
-                many.len(),
-                many.join(" ")
-            ))),
-        }
+            infos.pop().ok_or_else(|| CommandError::message(crate::resource::MISSING))?
+        };
+        pods::attachable(cx, &info, timeout).await
     }
+}
+
+/// Asks for `command` in a container; the streams are for the session to say.
+pub async fn request(
+    cx: &Context<'_>,
+    pod: &Value,
+    container: &str,
+    command: &[String],
+) -> Result<Request, CommandError> {
+    let resource = cx.resource("pods").await?;
+    let path = format!("{}/exec", resource.object(pod.namespace(), pod.name()));
+    let mut request = Request::get(path).query("container", container);
+    // Arguments may be empty, unlike other parameters.
+    request.query.extend(command.iter().map(|argument| ("command", argument.clone())));
+    Ok(request)
 }

@@ -19,6 +19,7 @@ mod resource;
 mod respond;
 mod review;
 mod serve;
+mod stream;
 mod subresource;
 pub mod token;
 mod watch;
