@@ -4,6 +4,7 @@
 pub mod differential;
 pub mod lesson;
 pub mod load;
+pub mod stream;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

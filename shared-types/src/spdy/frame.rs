@@ -220,6 +220,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn frames_come_back_however_they_are_cut(frames in frames(), cuts in prop::collection::vec(1..40_usize, 1..20)) {
             let (mut encoder, mut wire) = (Encoder::default(), Vec::new());

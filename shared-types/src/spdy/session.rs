@@ -24,9 +24,11 @@ const STREAMS: usize = 1 << 16;
 const READ: usize = 32 << 10;
 /// How many bytes are gathered before they are written.
 const WRITE: usize = 64 << 10;
-/// How long the other side may take to close a connection that this one has closed. Until then what it still sends is
-/// read, since closing with bytes unread would destroy what is under way to it.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long the other side may take to read the rest and close, once this one has closed. Until then what it still sends
+/// is read, since closing with bytes unread would destroy what is under way to it.
+const LINGER: Duration = Duration::from_secs(15 * 60);
+/// How long this side may say nothing before it pings, which finds out whether the other one is still there.
+const PING: Duration = Duration::from_secs(30);
 
 /// A connection. It closes, once everything has been written, when this, its clones and all its streams are gone.
 #[derive(Clone, Debug)]
@@ -212,6 +214,8 @@ async fn write(
 ) -> io::Result<()> {
     let mut encoder = Encoder::default();
     let mut open = true;
+    // Odd or even as this side's streams are.
+    let mut ping = shared.state().next;
     while open {
         let mut wire = Vec::new();
         tokio::select! {
@@ -220,6 +224,10 @@ async fn write(
                 None => open = false,
             },
             () = shared.wake.notified() => {}
+            () = tokio::time::sleep(PING) => {
+                encoder.encode(&Frame::Ping(ping), &mut wire);
+                ping = ping.wrapping_add(2);
+            }
         }
         while open && wire.len() < WRITE {
             match frames.try_recv() {
@@ -289,7 +297,7 @@ impl Reader {
                 }
             }
             Frame::Reset { stream, .. } => drop(self.shared.state().open.remove(&stream)),
-            // The other side's are odd or even as its streams are; others answer a ping, which this side never sends.
+            // The other side's are odd or even as its streams are; the rest answers this side's.
             Frame::Ping(number) if number % 2 != self.shared.state().next % 2 => self.send(Frame::Ping(number)).await,
             // The other side closes the connection when it is done with the streams that it has.
             Frame::Ping(_) | Frame::GoAway { .. } | Frame::Other => {}
