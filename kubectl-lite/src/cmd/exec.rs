@@ -148,7 +148,7 @@ mod tests {
                 }
                 say(&mut socket, 1, &input).await;
                 say(&mut socket, 2, b"to stderr\n").await;
-                say(&mut socket, 3, super::tests::EXIT_3.as_bytes()).await;
+                say(&mut socket, 3, EXIT_3.as_bytes()).await;
                 socket.close(None).await.unwrap();
             })
         })

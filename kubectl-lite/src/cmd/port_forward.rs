@@ -99,6 +99,7 @@ mod tests {
     /// The port that is forwarded, once it is.
     async fn port(ran: &Ran) -> u16 {
         loop {
+            assert_eq!(ran.err.text(), "");
             let text = ran.out.text();
             if let Some(line) = text.lines().next()
                 && text.contains('\n')

@@ -168,7 +168,11 @@ impl Ran {
 pub async fn kubectl_into(ran: &mut Ran, server: &str, words: &[&str], input: &'static [u8]) {
     use io::Write as _;
     let streams = Streams::over(input, ran.out.clone(), ran.err.clone());
-    let fixed = ["kubectl", "--kubeconfig=/dev/null", "--kuberc=off", "--server", server];
+    // Preferences of whoever runs the tests stay out of them.
+    let mut preferences = tempfile::NamedTempFile::new().unwrap();
+    preferences.write_all(b"apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n").unwrap();
+    let kuberc = preferences.path().to_str().unwrap();
+    let fixed = ["kubectl", "--kubeconfig=/dev/null", "--kuberc", kuberc, "--server", server];
     let args = fixed.iter().chain(words).map(OsString::from).collect();
     if let Err(error) = crate::cli::run(args, &streams).await {
         ran.err.write_all(error.render().as_bytes()).unwrap();
