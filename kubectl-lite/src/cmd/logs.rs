@@ -245,14 +245,16 @@ impl Logs {
     }
 
     fn container_of(&self, cx: &Context<'_>, pod: &Value) -> Result<String, CommandError> {
-        let mut wanted = self.named_container();
+        let wanted = self.named_container();
         // Unlike other commands, this one does without an annotation that is wrong.
         let annotated = pod.annotation(pods::DEFAULT_CONTAINER).unwrap_or_default();
-        if wanted.is_empty() && !annotated.is_empty() && pods::container(pod, annotated).is_none() {
+        let container = if wanted.is_empty() && !annotated.is_empty() && pods::container(pod, annotated).is_none() {
             writeln!(cx.streams.err(), "Default container name {annotated:?} not found in pod {}", pod.name())?;
-            wanted = pod.list("spec.containers").first().map_or("", |first| first.text("name"));
-        }
-        Ok(pods::container_or_default(cx, pod, wanted, self.all_pods)?.text("name").to_string())
+            pods::first_container(cx, pod, self.all_pods)?
+        } else {
+            pods::container_or_default(cx, pod, wanted, self.all_pods)?
+        };
+        Ok(container.text("name").to_string())
     }
 
     /// Prints one log. `among` others it only gives out whole lines.
