@@ -210,7 +210,8 @@ impl PodState {
         if pod.is_terminating() {
             return self.stop(pod, node, now);
         }
-        if self.is_finished() {
+        // After the beginning of its end a Pod that was read before is of no interest.
+        if self.is_finished() || self.ending.is_some() {
             return;
         }
         if self.has_exceeded_deadline(pod, now) {
@@ -271,6 +272,7 @@ impl PodState {
                 self.finish_pull(at, node, began, now);
             }
             State::Starting { .. } => return self.create(at, pod, node, now),
+            State::Error { reason: "RunContainerError", .. } => self.restart(at, pod, node, now),
             State::Error { .. } => self.prepare(at, pod, node, now),
             State::CrashLoop { .. } | State::Terminated { .. } => self.restart(at, pod, node, now),
             State::Blocked | State::Running { .. } | State::Hooking { .. } => return false,

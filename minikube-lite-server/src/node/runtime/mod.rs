@@ -18,6 +18,7 @@ pub mod pipe;
 pub mod process;
 pub mod sandbox;
 pub mod session;
+pub mod shell;
 pub mod signal;
 pub mod terminal;
 pub mod tools;
