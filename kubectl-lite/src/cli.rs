@@ -6,8 +6,10 @@ pub mod go_flags;
 use crate::cmd::{self, Entry};
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::kuberc::{self, CommandLine, Opt};
 use crate::streams::Streams;
 use clap::FromArgMatches as _;
+use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -54,8 +56,8 @@ pub struct Globals {
     /// Kubeconfig file
     #[arg(long, global = true)]
     pub kubeconfig: Option<String>,
-    /// File of preferences (taken, not used)
-    #[arg(long, global = true, hide = true)]
+    /// File of preferences
+    #[arg(long, global = true)]
     pub kuberc: Option<String>,
     #[arg(long, global = true, hide = true)]
     pub log_flush_frequency: Option<String>,
@@ -121,13 +123,21 @@ pub fn main(args: Vec<OsString>, streams: Streams) -> ExitCode {
     }
 }
 
-async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError> {
+/// Does what `args` (the program's name first) say.
+///
+/// # Errors
+/// What went wrong, not yet told.
+pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError> {
     if args.len() > 1
         && let Some(plugin) = cmd::plugin::for_arguments(&args[1..])
     {
         return plugin.run();
     }
-    let mut root = tree();
+    if args.get(1).is_some_and(|word| word == "help") {
+        return help_about(&args, streams);
+    }
+    let CommandLine { args, defaults, plugins } = kuberc::apply(&kuberc::load(&args, streams)?, args)?;
+    let mut root = tree(&args, &defaults);
     let matches = match root.try_get_matches_from_mut(args.iter()) {
         Ok(matches) => matches,
         Err(error) => return flag_errors::translate(error, &args, &root, streams),
@@ -143,7 +153,7 @@ async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError>
         matches = inner;
     }
     let action = chosen.and_then(|entry| entry.action);
-    let cx = Context::new(streams, globals);
+    let cx = Context::new(streams, globals, plugins);
     match action {
         Some(action) => {
             (action.run)(matches, &cx).await?;
@@ -153,6 +163,17 @@ async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError>
         None if chosen.is_some() => Err(CommandError::Raw(help(&mut root, &args))),
         None => Ok(write!(streams.out(), "{}", help(&mut root, &args))?),
     }
+}
+
+/// `kubectl help COMMAND`.
+fn help_about(args: &[OsString], streams: &Streams) -> Result<(), CommandError> {
+    let topics: Vec<OsString> = args.iter().skip(1).cloned().collect();
+    let text = help(&mut tree(&topics, &[]), &topics);
+    if topics.len() > 1 && path_of(&topics).is_empty() {
+        let quoted: Vec<String> = topics[1..].iter().map(|topic| format!("`{}`", topic.to_string_lossy())).collect();
+        return Ok(write!(streams.err(), "Unknown help topic [{}]\n{text}", quoted.join(" "))?);
+    }
+    Ok(write!(streams.out(), "{text}")?)
 }
 
 /// The help of the command that `args` name.
@@ -196,11 +217,11 @@ fn group_help(entry: &Entry, path: &str) -> String {
 pub fn path_of(args: &[OsString]) -> Vec<&'static str> {
     let mut entries = cmd::COMMANDS;
     let mut path = Vec::new();
-    for arg in args.iter().skip(1).filter_map(|a| a.to_str()) {
+    for arg in args.iter().skip(1) {
         if arg == "--" {
             break;
         }
-        if let Some(entry) = entries.iter().find(|e| e.name == arg || e.aliases.contains(&arg)) {
+        if let Some(entry) = entries.iter().find(|entry| entry.is_called(arg)) {
             path.push(entry.name);
             entries = entry.children;
         }
@@ -208,24 +229,56 @@ pub fn path_of(args: &[OsString]) -> Vec<&'static str> {
     path
 }
 
-/// The tree of all commands. A command's own arguments are only made when it is the one that is called.
-fn tree() -> clap::Command {
+/// The tree of the commands whose names are among `args`: all others would only cost time and memory, as each gets all
+/// global flags. A command's own arguments are only made when it is the one that is called. `defaults` stand in for what
+/// its flags have by themselves.
+fn tree(args: &[OsString], defaults: &[Opt]) -> clap::Command {
     let root = clap::Command::new("kubectl")
         .bin_name("kubectl")
         .about("kubectl speaks to a Kubernetes cluster.")
         .disable_version_flag(true)
+        .disable_help_subcommand(true)
         .override_help(cmd::overview())
-        .subcommands(cmd::COMMANDS.iter().map(command));
-    go_flags::like_pflag(<Globals as clap::Args>::augment_args(root))
+        .subcommands(commands(cmd::COMMANDS, args, defaults));
+    with_defaults(go_flags::like_pflag(<Globals as clap::Args>::augment_args(root)), defaults)
 }
 
-fn command(entry: &'static Entry) -> clap::Command {
-    let command = clap::Command::new(entry.name).about(entry.about).visible_aliases(entry.aliases).hide(entry.hidden);
-    // `defer` takes a plain function pointer, so children are attached here and arguments come from the entry's own.
-    let command = command.subcommands(entry.children.iter().map(self::command)).disable_help_subcommand(true);
-    match entry.action {
-        Some(action) => command.defer(action.arguments),
-        None => command,
+fn commands(entries: &'static [Entry], args: &[OsString], defaults: &[Opt]) -> Vec<clap::Command> {
+    let named = entries.iter().filter(|entry| args.iter().any(|arg| entry.is_called(arg)));
+    let made = named.map(|entry| {
+        let command = clap::Command::new(entry.name).about(entry.about).visible_aliases(entry.aliases);
+        // `defer` takes a plain function pointer, so children are attached here and arguments come from the entry's own.
+        let command = command.subcommands(commands(entry.children, args, defaults));
+        let command = command.hide(entry.hidden).disable_help_subcommand(true);
+        match entry.action {
+            Some(action) if defaults.is_empty() => command.defer(action.arguments),
+            Some(action) => with_defaults((action.arguments)(command), defaults),
+            None => command,
+        }
+    });
+    made.collect()
+}
+
+/// The command with other defaults for its own flags.
+fn with_defaults(command: clap::Command, defaults: &[Opt]) -> clap::Command {
+    command.mut_args(|arg| match defaults.iter().rfind(|option| arg.get_long() == Some(&option.name)) {
+        Some(option) => arg.default_value(option.default.clone()),
+        None => arg,
+    })
+}
+
+/// Whether the command that `path` calls refuses `value` for its flag `name`, and why; without a reason where it has no
+/// such flag.
+pub fn refused_value(path: &[OsString], name: &str, value: &str) -> Option<Option<String>> {
+    let args: Vec<OsString> = path.iter().cloned().chain([format!("--{name}={value}").into()]).collect();
+    let mut root = tree(&args, &[]);
+    let error = root.try_get_matches_from_mut(&args).err()?;
+    match error.kind() {
+        ErrorKind::UnknownArgument => Some(None),
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
+            Some(Some(flag_errors::invalid_argument(&error, &root, &path_of(&args))))
+        }
+        _ => None,
     }
 }
 
@@ -294,9 +347,10 @@ mod tests {
         fn build(entries: &'static [Entry], path: &mut Vec<&'static str>) {
             for entry in entries {
                 path.push(entry.name);
-                let args = std::iter::once("kubectl").chain(path.iter().copied()).chain(["--help"]);
-                let error = tree().try_get_matches_from(args).unwrap_err();
-                assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp, "{path:?}");
+                let args: Vec<OsString> =
+                    std::iter::once(&"kubectl").chain(path.iter()).chain([&"--help"]).map(OsString::from).collect();
+                let error = tree(&args, &[]).try_get_matches_from(args).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{path:?}");
                 build(entry.children, path);
                 path.pop();
             }

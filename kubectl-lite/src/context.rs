@@ -5,7 +5,9 @@ use crate::client::access::Access;
 use crate::client::kubeconfig::{self, Kubeconfig};
 use crate::client::{Client, Resource, RestMapper, discovery};
 use crate::errors::CommandError;
+use crate::kuberc::PluginPolicy;
 use crate::streams::Streams;
+use shared_types::fields::Fields;
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,14 +16,16 @@ use std::rc::Rc;
 pub struct Context<'a> {
     pub streams: &'a Streams,
     pub globals: Globals,
+    plugins: PluginPolicy,
     kubeconfig: OnceCell<Kubeconfig>,
     client: OnceCell<Client<'a>>,
     mapper: OnceCell<RestMapper>,
 }
 
 impl<'a> Context<'a> {
-    pub fn new(streams: &'a Streams, globals: Globals) -> Context<'a> {
-        Context { streams, globals, kubeconfig: OnceCell::new(), client: OnceCell::new(), mapper: OnceCell::new() }
+    pub fn new(streams: &'a Streams, globals: Globals, plugins: PluginPolicy) -> Context<'a> {
+        let (kubeconfig, client, mapper) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Context { streams, globals, plugins, kubeconfig, client, mapper }
     }
 
     /// The kubeconfig: `--kubeconfig`, else the files of `$KUBECONFIG` merged, else `~/.kube/config`, else the one that
@@ -40,6 +44,11 @@ impl<'a> Context<'a> {
             return Ok(client);
         }
         let access = Access::resolve(self.kubeconfig()?, &self.globals)?;
+        if let Some(exec) = &access.exec {
+            let refused =
+                |why| CommandError::Raw(format!("Unable to connect to the server: getting credentials: {why}"));
+            self.plugins.check(exec.text("command")).map_err(refused)?;
+        }
         let client = Client::new(access, self.streams, self.globals.verbosity)?;
         Ok(self.client.get_or_init(|| client))
     }

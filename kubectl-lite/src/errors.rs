@@ -18,6 +18,8 @@ pub enum CommandError {
     Unreachable(String),
     /// Several failures, each reported on its own.
     Many(Vec<CommandError>),
+    /// What ran in a container failed: a message that is printed as it stands, and its exit code.
+    Terminated { message: String, code: u8 },
     /// Nothing is left to say (it has been printed); ends with this exit code.
     Exit(u8),
 }
@@ -64,7 +66,7 @@ impl CommandError {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::Exit(code) => *code,
+            CommandError::Exit(code) | CommandError::Terminated { code, .. } => *code,
             _ => 1,
         }
     }
@@ -72,7 +74,7 @@ impl CommandError {
     pub fn text(&self) -> String {
         match self {
             CommandError::Message(text) | CommandError::Raw(text) | CommandError::Unreachable(text) => text.clone(),
-            CommandError::Usage { message, .. } => message.clone(),
+            CommandError::Usage { message, .. } | CommandError::Terminated { message, .. } => message.clone(),
             CommandError::Api { status, doing } if doing.is_empty() => status.message.clone(),
             CommandError::Api { status, doing } => format!("{doing}: {}", status.message),
             CommandError::Many(errors) => errors.iter().map(CommandError::text).collect::<Vec<_>>().join(", "),
@@ -84,6 +86,7 @@ impl CommandError {
         match self {
             CommandError::Message(text) => line(if text.starts_with("error: ") { "" } else { "error: " }, text),
             CommandError::Raw(text) | CommandError::Unreachable(text) => line("", text),
+            CommandError::Terminated { message, .. } => line("", message),
             CommandError::Usage { message, command } => {
                 format!("error: {message}\nSee 'kubectl {command} -h' for help and examples\n")
             }

@@ -13,11 +13,13 @@ mod explain;
 mod go_format;
 mod gotemplate;
 mod jsonpath;
+mod kuberc;
 mod kustomize;
 mod print;
 mod resource;
 mod sort_by;
 mod streams;
+mod terminal;
 mod why;
 
 use std::process::ExitCode;

@@ -1,8 +1,9 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A Kubernetes control plane in one small process.
 #[derive(Parser, Debug)]
@@ -46,6 +47,15 @@ pub struct Serve {
     /// Range from which Services take their ClusterIPs.
     #[arg(long, env = "MINIKUBE_LITE_SERVICE_CLUSTER_IP_RANGE", default_value = "10.96.0.0/12", value_name = "CIDR")]
     pub service_cluster_ip_range: String,
+    /// Address of this host on which NodePorts are listened on, or none.
+    #[arg(long, env = "MINIKUBE_LITE_NODE_PORT_ADDRESS", default_value = "127.0.0.1", value_name = "ADDR")]
+    pub node_port_address: NodePortAddress,
+    /// Give Services of type LoadBalancer addresses from 127.96.0.0/16, on which this host listens.
+    #[arg(long, env = "MINIKUBE_LITE_LOAD_BALANCER")]
+    pub load_balancer: bool,
+    /// File that describes images of one's own; see fixtures/lessons/images.yaml.
+    #[arg(long, env = "MINIKUBE_LITE_IMAGES", value_name = "FILE")]
+    pub images: Option<PathBuf>,
     /// Make every random choice from this seed, so that names, addresses and UIDs are the same in every run.
     #[arg(long, env = "MINIKUBE_LITE_SEED", value_name = "N")]
     pub seed: Option<u64>,
@@ -55,6 +65,34 @@ pub struct Serve {
     /// How much to log, on standard error: off, error, warn, info, debug or trace.
     #[arg(long, env = "MINIKUBE_LITE_LOG", default_value = "warn", value_name = "LEVEL")]
     pub log: tracing::level_filters::LevelFilter,
+}
+
+/// Where NodePorts are listened on.
+#[derive(Clone, Copy, Debug)]
+pub enum NodePortAddress {
+    None,
+    Ip(IpAddr),
+}
+
+impl NodePortAddress {
+    /// The address, if there is to be one.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            NodePortAddress::None => None,
+            NodePortAddress::Ip(ip) => Some(ip),
+        }
+    }
+}
+
+impl FromStr for NodePortAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<NodePortAddress, String> {
+        match text {
+            "none" => Ok(NodePortAddress::None),
+            _ => text.parse().map(NodePortAddress::Ip).map_err(|_| "neither an IP address nor \"none\"".to_string()),
+        }
+    }
 }
 
 impl Serve {

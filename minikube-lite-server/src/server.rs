@@ -5,14 +5,19 @@ use crate::cli::Serve;
 use crate::client::Client;
 use crate::environment::Environment;
 use crate::http::auth::Authenticator;
-use crate::http::token::Tokens;
+use crate::http::token::{self, Tokens};
 use crate::http::{App, router, serve};
 use crate::node::NodeSettings;
+use crate::node::kubelet::node::{Images, Latencies};
+use crate::node::network::{self, NetworkSettings};
+use crate::node::runtime::images_file::ImagesFile;
+use crate::node::tokens::TokenIssuer;
 use crate::registry::{Registry, Settings, Store, attributes_of_bytes};
 use crate::store::DiskEngine;
 use crate::{bootstrap, controllers, files, kubeconfig, node};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use shared_types::kinds;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +45,8 @@ pub struct Running {
 /// # Errors
 /// One line for the user.
 pub async fn start(options: &Serve) -> Result<Running, String> {
+    // Before anything else, so that a mistake in the file leaves nothing behind.
+    let images = options.images.as_deref().map(ImagesFile::read).transpose()?;
     let folder = options.data_dir()?;
     files::make_private_folder(&folder)?;
     let wanted = options.listen.unwrap_or(DEFAULT_ADDRESS);
@@ -75,9 +82,22 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let stop = CancellationToken::new();
     let mut workers = Vec::new();
     workers.extend(controllers::start(&client, &certificates.authority, &stop));
-    let node_settings = NodeSettings { nodes: options.nodes, ..NodeSettings::default() };
+    let tokens = Arc::new(tokens(&folder)?);
+    let node_settings = NodeSettings {
+        nodes: options.nodes,
+        latencies: Latencies::default(),
+        images: Images { file: images.map(Arc::new) },
+        tokens: pod_tokens(registry.clone(), tokens.clone()),
+    };
     let nodes = node::start(&client, node_settings, stop.clone()).await;
-    workers.push(nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?);
+    let (nodes, kubelet) = nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?;
+    workers.push(kubelet);
+    let network_settings = NetworkSettings {
+        nodes: node::addresses(options.nodes),
+        node_port_address: options.node_port_address.ip(),
+        load_balancers: options.load_balancer,
+    };
+    workers.push(network::start(&client, nodes.network().clone(), network_settings, stop.clone()));
 
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -86,7 +106,8 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let reachable = SocketAddr::new(host, address.port());
     let app = Arc::new(App {
         registry: registry.clone(),
-        authenticator: Authenticator::new(token.clone(), tokens(&folder)?),
+        nodes,
+        authenticator: Authenticator::new(token.clone(), tokens),
         address: reachable.to_string(),
         stop: stop.clone(),
     });
@@ -148,6 +169,28 @@ fn tokens(folder: &Path) -> Result<Tokens, String> {
     let key = Tokens::generate_key()?;
     files::write_private(&file, &STANDARD.encode(&key))?;
     Tokens::new(&key)
+}
+
+/// Issues the tokens that nodes ask for on behalf of their Pods.
+fn pod_tokens(registry: Arc<Registry>, tokens: Arc<Tokens>) -> TokenIssuer {
+    /// Tokens that Pods get by default hold longer than they say, for programs that never read the file again.
+    const DEFAULT_SECONDS: i64 = 3607;
+    const EXTENDED_SECONDS: i64 = 365 * 24 * 3600;
+    Arc::new(move |wanted| {
+        let account = kinds::named("ServiceAccount");
+        let account = registry.get(account, wanted.namespace, wanted.service_account)?.object()?;
+        let (pod, uid) = wanted.pod;
+        let seconds = if wanted.seconds == DEFAULT_SECONDS { EXTENDED_SECONDS } else { wanted.seconds };
+        let audience = if wanted.audience.is_empty() { token::ISSUER } else { wanted.audience };
+        let wanted = token::Wanted {
+            namespace: wanted.namespace,
+            service_account: &account,
+            audiences: vec![audience.to_string()],
+            seconds,
+            bound: Some(("Pod", pod, uid)),
+        };
+        tokens.issue(&registry, &wanted).map(|(token, _)| token)
+    })
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -14,6 +14,7 @@ pub mod quantity;
 pub mod schema;
 pub mod selector;
 pub mod sort;
+pub mod spdy;
 pub mod status;
 pub mod time;
 pub mod validation;

@@ -1,8 +1,10 @@
 //! The harness of the end-to-end tests: a real server on a free loopback port with a temporary data folder, and the
 //! clients that drive it.
 
+pub mod differential;
 pub mod lesson;
 pub mod load;
+pub mod stream;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,8 +33,8 @@ fn build(folder: &Path) {
     BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "-p", "minikube-lite-server", "-p", "kubectl-lite"]);
-        if folder.ends_with("release") {
-            cargo.arg("--release");
+        if let Some(profile) = folder.file_name().filter(|name| *name != "debug") {
+            cargo.arg("--profile").arg(profile);
         }
         cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         // The folder of the running tests, also where the caller chose it by an option.
@@ -114,13 +116,13 @@ impl Server {
 
     /// kubectl-lite, pointed at this server.
     pub fn kubectl(&self) -> Kubectl {
-        Kubectl { program: program("kubectl-lite"), kubeconfig: self.kubeconfig() }
+        Kubectl::new(program("kubectl-lite"), self)
     }
 
     /// The official kubectl, pointed at this server, where the machine has one of the right version. `MINIKUBE_LITE_KUBECTL`
     /// names it, or else it is looked for on the PATH.
     pub fn official_kubectl(&self) -> Option<Kubectl> {
-        official_kubectl().map(|program| Kubectl { program, kubeconfig: self.kubeconfig() })
+        official_kubectl().map(|program| Kubectl::new(program, self))
     }
 }
 
@@ -160,13 +162,20 @@ impl Drop for Server {
 pub struct Kubectl {
     pub program: PathBuf,
     pub kubeconfig: PathBuf,
+    /// Further variables of its environment.
+    pub environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Kubectl {
+    fn new(program: PathBuf, server: &Server) -> Kubectl {
+        Kubectl { program, kubeconfig: server.kubeconfig(), environment: Vec::new() }
+    }
+
     /// The command with arguments separated by spaces.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments.split_whitespace()).env("KUBECONFIG", &self.kubeconfig).stdin(Stdio::null());
+        command.envs(self.environment.iter().copied());
         command
     }
 

@@ -5,90 +5,9 @@
 //! one the tests say so and pass. The cases lie in `fixtures/differential`.
 
 use serde_json::Value;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use tests::{fixture, program};
-
-/// The official kubectl, if there is one.
-fn official() -> Option<PathBuf> {
-    let path = std::env::var_os("MINIKUBE_LITE_KUBECTL").map_or_else(|| "kubectl".into(), PathBuf::from);
-    let version = Command::new(&path).args(["version", "--client"]).output().ok()?;
-    if String::from_utf8_lossy(&version.stdout).contains("Client Version: v1.36.") {
-        return Some(path);
-    }
-    None
-}
-
-/// Both programs: theirs and ours.
-fn programs() -> Option<[PathBuf; 2]> {
-    let Some(official) = official() else {
-        eprintln!("skipped: there is no kubectl 1.36 (set MINIKUBE_LITE_KUBECTL to one)");
-        return None;
-    };
-    Some([official, program("kubectl-lite")])
-}
-
-/// A call of kubectl.
-#[derive(Clone, Debug, Default)]
-struct Case {
-    args: Vec<String>,
-    input: String,
-}
-
-/// What a call gave.
-#[derive(Debug, PartialEq)]
-struct Outcome {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(program: &Path, case: &Case, folder: &Path, kubeconfig: &Path) -> Outcome {
-    let mut child = Command::new(program)
-        .args(&case.args)
-        .current_dir(folder)
-        .env("KUBECONFIG", kubeconfig)
-        .env("HOME", folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    // A program that reads nothing may be gone before it is written to.
-    let _ = child.stdin.take().expect("standard input is a pipe").write_all(case.input.as_bytes());
-    let output = child.wait_with_output().expect("the program ends");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    // Go's log lines tell of warnings with time and process.
-    let is_log = |line: &&str| {
-        let bytes = line.as_bytes();
-        bytes.len() > 5 && b"EWI".contains(&bytes[0]) && bytes[1..5].iter().all(u8::is_ascii_digit)
-    };
-    let stderr = text(&output.stderr);
-    let stderr = stderr.split_inclusive('\n').filter(|line| !is_log(line)).collect();
-    Outcome { code: output.status.code(), stdout: text(&output.stdout), stderr }
-}
-
-/// Runs all cases with both programs and lists those that differ.
-fn compare(cases: &[Case], folder: &Path) {
-    let Some([theirs, ours]) = programs() else { return };
-    assert!(!cases.is_empty(), "there are cases");
-    let nothing = folder.join("no-kubeconfig");
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    let differ = |case: &Case| {
-        let (expected, got) = (run(&theirs, case, folder, &nothing), run(&ours, case, folder, &nothing));
-        (expected != got)
-            .then(|| format!("{:?} {:?}\n  kubectl: {expected:?}\n  ours:    {got:?}\n", case.args, case.input))
-    };
-    let differences: Vec<String> = std::thread::scope(|scope| {
-        let chunks: Vec<_> = cases
-            .chunks(cases.len().div_ceil(workers))
-            .map(|chunk| scope.spawn(move || chunk.iter().filter_map(differ).collect::<Vec<_>>()))
-            .collect();
-        chunks.into_iter().flat_map(|chunk| chunk.join().expect("a worker ends")).collect()
-    });
-    assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), cases.len(), differences.join("\n"));
-}
+use std::path::Path;
+use tests::differential::{Case, compare, programs, run};
+use tests::fixture;
 
 fn list(name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(fixture(name)).expect("the fixture can be read");

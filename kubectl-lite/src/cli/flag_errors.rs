@@ -15,28 +15,23 @@ pub fn translate(
     streams: &Streams,
 ) -> Result<(), CommandError> {
     let path = path_of(args);
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        Some(ContextValue::Strings(texts)) => texts.first().cloned().unwrap_or_default(),
-        _ => String::new(),
-    };
+    let context = |kind| context(&error, kind);
     let message = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             return Ok(write!(streams.out(), "{}", help(&mut root.clone(), args))?);
         }
-        ErrorKind::InvalidSubcommand => match unknown_flag(root, args).filter(|_| !path.is_empty()) {
-            // Flags are read before the command is looked for.
-            Some(flag) => format!("unknown flag: {flag}"),
-            None => return Err(unknown_command(&context(ContextKind::InvalidSubcommand), &path)),
-        },
-        ErrorKind::UnknownArgument => {
-            let given = context(ContextKind::InvalidArg);
+        ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument => {
+            let given = context(ContextKind::InvalidSubcommand) + &context(ContextKind::InvalidArg);
             if given.starts_with("--") {
                 format!("unknown flag: {}", given.split('=').next().unwrap_or(&given))
             } else if let Some(letter) = given.strip_prefix('-').and_then(|rest| rest.chars().next()) {
                 format!("unknown shorthand flag: '{letter}' in -{}", rest_of_shorthands(args, letter))
             } else {
-                return Err(unknown_command(&given, &path));
+                // Flags are read before the command is looked for.
+                match unknown_flag(root, args).filter(|_| !path.is_empty()) {
+                    Some(flag) => format!("unknown flag: {flag}"),
+                    None => return Err(unknown_command(&given, &path)),
+                }
             }
         }
         ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues
@@ -53,16 +48,27 @@ pub fn translate(
                 _ => format!("flag needs an argument: {flag}"),
             }
         }
-        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
-            let value = context(ContextKind::InvalidValue);
-            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            let flag = flag_name(root, &path, &context(ContextKind::InvalidArg));
-            format!("invalid argument {value:?} for \"{flag}\" flag: {why}")
-        }
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => invalid_argument(&error, root, &path),
         _ => error.to_string().trim_end().trim_start_matches("error: ").to_string(),
     };
     let command: String = path.iter().map(|name| format!(" {name}")).collect();
     Err(CommandError::Message(format!("{message}\nSee 'kubectl{command} --help' for usage.")))
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned().unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// What is wrong with the value of a flag.
+pub fn invalid_argument(error: &clap::Error, root: &clap::Command, path: &[&str]) -> String {
+    let value = context(error, ContextKind::InvalidValue);
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let flag = flag_name(root, path, &context(error, ContextKind::InvalidArg));
+    format!("invalid argument {value:?} for \"{flag}\" flag: {why}")
 }
 
 /// The first flag of `args` that is not one of those that all commands take.

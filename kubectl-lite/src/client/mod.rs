@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod discovery;
 pub mod kubeconfig;
 pub mod restmapper;
+pub mod stream;
 pub mod tls;
 pub mod transport;
 

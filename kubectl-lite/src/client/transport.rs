@@ -4,6 +4,7 @@ use super::access::Access;
 use super::{credentials, tls};
 use crate::errors::CommandError;
 use crate::streams::Streams;
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -25,13 +26,16 @@ pub struct Request {
     pub accept: &'static str,
     pub content_type: &'static str,
     pub body: Option<Vec<u8>>,
+    /// Beyond those that every request has.
+    pub headers: HeaderMap,
 }
 
 const JSON: &str = "application/json";
 
 impl Request {
     pub fn new(method: Method, path: impl Into<String>) -> Request {
-        Request { method, path: path.into(), query: Vec::new(), accept: JSON, content_type: JSON, body: None }
+        let headers = HeaderMap::new();
+        Request { method, path: path.into(), query: Vec::new(), accept: JSON, content_type: JSON, body: None, headers }
     }
     pub fn get(path: impl Into<String>) -> Request {
         Self::new(Method::GET, path)
@@ -78,7 +82,7 @@ impl Request {
 /// What the server answered to a request that succeeded.
 #[derive(Debug)]
 pub struct Answer {
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Answer {
@@ -160,7 +164,7 @@ impl<'a> Client<'a> {
     pub async fn send(&self, request: Request) -> Result<Answer, CommandError> {
         let response = self.start(&request, self.access.timeout).await?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|error| self.unreachable(&request, &error))?.to_vec();
+        let body = response.bytes().await.map_err(|error| self.unreachable(&request, &error))?;
         if self.verbosity >= 8 {
             self.trace(format_args!("\"Response Body\" body={:?}", String::from_utf8_lossy(&body)))?;
         }
@@ -195,13 +199,17 @@ impl<'a> Client<'a> {
         Forwarder { http: self.http.clone(), server: self.access.server.clone(), headers: self.headers.clone() }
     }
 
-    async fn start(
+    /// Sends a request and gives the answer before its body.
+    pub(super) async fn start(
         &self,
         request: &Request,
         timeout: Option<std::time::Duration>,
     ) -> Result<reqwest::Response, CommandError> {
         let url = format!("{}{}", self.access.server, request.target());
         let mut call = self.http.request(request.method.clone(), &url).headers(self.headers.clone());
+        if !request.headers.is_empty() {
+            call = call.headers(request.headers.clone());
+        }
         call = call.header(http::header::ACCEPT, request.accept);
         if let Some(body) = &request.body {
             call = call.header(http::header::CONTENT_TYPE, request.content_type).body(body.clone());
@@ -315,7 +323,7 @@ impl Forwarder {
         method: Method,
         target: &str,
         mut headers: HeaderMap,
-        body: bytes::Bytes,
+        body: Bytes,
     ) -> Result<reqwest::Response, reqwest::Error> {
         for name in [http::header::HOST, http::header::CONNECTION, http::header::CONTENT_LENGTH] {
             headers.remove(name);
@@ -402,6 +410,18 @@ impl Events {
             }
         }
         Ok(None)
+    }
+
+    /// The next bytes as they come; what [`Events::line`] has taken in already is not among them.
+    ///
+    /// # Errors
+    /// The connection broke off.
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, CommandError> {
+        match self.stream.next().await {
+            Some(Ok(piece)) => Ok(Some(piece)),
+            Some(Err(_)) => Err(CommandError::message("unexpected EOF")),
+            None => Ok(None),
+        }
     }
 
     /// The next line with its end, which the last one may lack.

@@ -96,7 +96,7 @@ impl ApiResources {
         let mut layout = Layout::new();
         let mut row = |cells: &[&str], more: [&str; 2]| {
             let cells = cells.iter().chain(if wide { more.iter() } else { [].iter() });
-            layout.row(cells.map(ToString::to_string).collect());
+            layout.row(cells);
         };
         if !self.no_headers {
             row(&["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"], ["VERBS", "CATEGORIES"]);

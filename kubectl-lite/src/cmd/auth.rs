@@ -155,7 +155,7 @@ impl CanI {
         }
         let mut layout = Layout::new();
         if !self.no_headers {
-            layout.row(["Resources", "Non-Resource URLs", "Resource Names", "Verbs"].map(String::from).to_vec());
+            layout.row(["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]);
         }
         let mut rows: Vec<[String; 4]> = Vec::new();
         for rule in answer.list("status.resourceRules") {
@@ -172,7 +172,7 @@ impl CanI {
             rows.push([String::new(), words(rule, "nonResourceURLs"), "[]".into(), words(rule, "verbs")]);
         }
         for row in rows {
-            layout.row(row.to_vec());
+            layout.row(row);
         }
         layout.write(&mut *cx.streams.out().writer())
     }

@@ -116,7 +116,7 @@ impl Events {
         }
         let namespace = self.all_namespaces.then_some("NAMESPACE");
         let columns = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"];
-        layout.row(namespace.into_iter().chain(columns).map(ToString::to_string).collect());
+        layout.row(namespace.into_iter().chain(columns));
     }
 
     fn row(&self, event: &Value) -> Vec<String> {

@@ -187,7 +187,7 @@ impl Get {
                     builder
                         .pages(builder.list_request(&resource, &namespace), &resource, |body| {
                             let mut list: Value =
-                                serde_json::from_slice(&body).map_err(|e| CommandError::message(e.to_string()))?;
+                                serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
                             set_list_item_kind(&mut list);
                             if let Some(Value::Array(page)) = list.remove("items") {
                                 items.extend(page);

@@ -2,6 +2,7 @@
 
 pub mod api_resources;
 pub mod apply;
+pub mod attach;
 pub mod auth;
 pub mod certificate;
 pub mod cluster_info;
@@ -9,6 +10,7 @@ pub mod completion;
 pub mod config;
 pub mod cp;
 pub mod create;
+pub mod debug;
 pub mod delete;
 pub mod describe;
 pub mod diff;
@@ -19,6 +21,7 @@ pub mod explain;
 pub mod expose;
 pub mod flags;
 pub mod get;
+pub mod kuberc;
 pub mod kustomize;
 pub mod label;
 pub mod logs;
@@ -32,9 +35,11 @@ pub mod replace;
 pub mod rollout;
 pub mod run;
 pub mod scale;
+pub mod session;
 pub mod set;
 pub mod taint;
 pub mod top;
+pub mod traffic;
 pub mod version;
 pub mod wait;
 pub mod why;
@@ -42,6 +47,7 @@ pub mod why;
 use crate::cli::go_flags;
 use crate::context::Context;
 use crate::errors::CommandError;
+use std::ffi::OsStr;
 use std::pin::Pin;
 
 /// A command: a struct of its arguments (doc comments are the help), and its run.
@@ -129,6 +135,10 @@ pub const fn group(name: &'static str, about: &'static str, children: &'static [
 }
 
 impl Entry {
+    /// Whether `word` is the name, or one of the other names.
+    pub fn is_called(&self, word: &OsStr) -> bool {
+        word == self.name || self.aliases.iter().any(|alias| word == *alias)
+    }
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Entry {
         Entry { aliases, ..self }
     }
@@ -171,12 +181,15 @@ pub static COMMANDS: &[Entry] = &[
     command::<describe::Describe>("describe", "Tell all about resources").section(Section::Debugging),
     command::<why::Why>("why", "Tell why a Service, Pod or Deployment does not work").section(Section::Debugging),
     command::<logs::Logs>("logs", "Show what a container printed").section(Section::Debugging),
-    command::<exec::Attach>("attach", "Attach to a running container").section(Section::Debugging),
+    command::<attach::Attach>("attach", "Attach to a running container").section(Section::Debugging),
+    command::<debug::Debug>("debug", "Look into Pods and nodes with a container of its own")
+        .section(Section::Debugging),
     command::<exec::Exec>("exec", "Run a command in a container").section(Section::Debugging),
     command::<port_forward::PortForward>("port-forward", "Forward local ports to a Pod").section(Section::Debugging),
     command::<proxy::Proxy>("proxy", "Serve the API on a local port").section(Section::Debugging),
     command::<cp::Cp>("cp", "Copy files from and to containers").section(Section::Debugging),
     group("auth", "Tell what you may do", auth::COMMANDS).section(Section::Debugging),
+    command::<traffic::Traffic>("traffic", "Show who takes a Service's requests").section(Section::Debugging),
     command::<events::Events>("events", "List Events").section(Section::Debugging),
     command::<diff::Diff>("diff", "Show what apply would change").section(Section::Advanced),
     command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced).children(&[
@@ -192,6 +205,7 @@ pub static COMMANDS: &[Entry] = &[
     command::<api_resources::ApiResources>("api-resources", "List the resources that the server serves"),
     command::<api_resources::ApiVersions>("api-versions", "List the API versions that the server serves"),
     group("config", "Change kubeconfig files", config::COMMANDS),
+    group("kuberc", "Show and change your preferences", kuberc::COMMANDS),
     group("plugin", "Tell which plugins there are", plugin::COMMANDS),
     command::<kustomize::Kustomize>("kustomize", "Build what a kustomization describes").section(Section::Advanced),
     command::<version::Version>("version", "Show the versions of client and server"),

@@ -86,7 +86,8 @@ pub fn for_arguments(args: &[OsString]) -> Option<Plugin> {
     None
 }
 
-fn find_on_path(name: &str) -> Option<PathBuf> {
+/// The first program of this name on the PATH.
+pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_executable(file))
 }

@@ -1,6 +1,9 @@
 //! `kubectl run`.
 
+mod attached;
+
 use super::Command;
+use super::attach::DETACH_KEYS;
 use super::flags::{DryRun, DryRunFlag};
 use crate::cli::go_flags;
 use crate::client::Request;
@@ -26,15 +29,16 @@ pub struct Run {
     /// KEY=VALUE
     #[arg(long)]
     annotations: Vec<String>,
-    /// Attach to the container once it runs
-    #[arg(long)]
-    attach: bool,
+    /// Attach to the container once it runs; done with -i anyway
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_flags::boolean)]
+    attach: Option<bool>,
     #[arg(long, default_value = "background", hide = true)]
     cascade: String,
     /// What follows -- is the command, not its arguments
     #[arg(long)]
     command: bool,
-    #[arg(long, default_value = "ctrl-p,ctrl-q", hide = true)]
+    /// Keys that end the session and leave the container running
+    #[arg(long, default_value = DETACH_KEYS)]
     detach_keys: String,
     /// NAME=VALUE
     #[arg(long)]
@@ -71,7 +75,8 @@ pub struct Run {
     /// JSON to merge into the Pod
     #[arg(long, default_value = "")]
     overrides: String,
-    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration, hide = true)]
+    /// How long to wait for the Pod
+    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration)]
     pod_running_timeout: go_flags::Duration,
     /// Port that the container listens on
     #[arg(long, default_value = "")]
@@ -118,6 +123,13 @@ impl Command for Run {
         let mut printer = self.print.reporter(&operation, order)?;
         let service = if self.expose { Some(self.service(&name, &pod)?) } else { None };
         let pod = self.create(cx, "pods", &namespace, pod, dry_run).await?;
+        if self.is_attached() {
+            if let Some(service) = service {
+                let service = self.create(cx, "services", &namespace, service, dry_run).await?;
+                printer.print(&self.print.shown(service), &mut *cx.streams.out().writer())?;
+            }
+            return self.attend(cx, &namespace, &name).await;
+        }
         if let Some(service) = service {
             let service = self.create(cx, "services", &namespace, service, dry_run).await?;
             printer.print(&self.print.shown(service), &mut *cx.streams.out().writer())?;
@@ -151,13 +163,12 @@ impl Run {
         if self.expose && self.port.is_empty() {
             return usage("--port must be set when exposing a service");
         }
-        if dry_run != DryRun::None && (self.attach || self.stdin || self.tty) {
+        if dry_run != DryRun::None && (self.is_attached() || self.stdin || self.tty) {
             return usage(
                 "--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)",
             );
         }
-        let attached = self.attach || self.stdin;
-        if self.rm && !attached {
+        if self.rm && !self.is_attached() {
             return usage("--rm should only be used for attached containers");
         }
         if !matches!(self.image_pull_policy.as_str(), "" | "Always" | "IfNotPresent" | "Never") {
@@ -166,10 +177,11 @@ impl Run {
         if !matches!(self.restart.as_str(), "" | "Always" | "OnFailure" | "Never") {
             return usage(&format!("invalid restart policy: {}", self.restart));
         }
-        if attached {
-            return Err(CommandError::message("attaching to a container is not possible yet"));
-        }
         Ok(())
+    }
+
+    fn is_attached(&self) -> bool {
+        self.attach.unwrap_or(self.stdin)
     }
 
     /// The Pod that the flags describe.
@@ -306,7 +318,7 @@ fn pairs(specs: &[String], wrong: impl Fn(&str) -> String) -> Result<Value, Comm
 }
 
 /// Whether `image` has the form of an image reference: `[HOST[:PORT]/]NAME[:TAG][@DIGEST]`.
-fn is_image_reference(image: &str) -> bool {
+pub fn is_image_reference(image: &str) -> bool {
     let (rest, digest) = image.split_once('@').map_or((image, None), |(rest, digest)| (rest, Some(digest)));
     if digest.is_some_and(|d| {
         !d.split_once(':').is_some_and(|(_, hex)| hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))

@@ -142,14 +142,14 @@ impl Command for Pods {
             let mut header: Vec<&str> = if self.all_namespaces { vec!["NAMESPACE"] } else { Vec::new() };
             header.extend(if self.containers { &["POD", "NAME"][..] } else { &["NAME"][..] });
             header.extend(["CPU(cores)", "MEMORY(bytes)"]);
-            layout.row(header.into_iter().map(String::from).collect());
+            layout.row(header);
         }
         let sum = rows.iter().fold((0, 0), |sum, (_, used)| (sum.0 + used.0, sum.1 + used.1));
         for (names, used) in rows {
-            layout.row(names.into_iter().chain(shown(used)).collect());
+            layout.row(names.into_iter().chain(shown(used)));
         }
         if self.sum {
-            layout.row(["".to_string()].into_iter().chain(shown(sum)).collect());
+            layout.row(["".to_string()].into_iter().chain(shown(sum)));
         }
         layout.write(&mut *cx.streams.out().writer())
     }
@@ -172,7 +172,7 @@ impl Command for Nodes {
         sort(&mut rows, &self.sort_by);
         let mut layout = Layout::new();
         if !self.no_headers {
-            layout.row(["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"].map(String::from).to_vec());
+            layout.row(["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]);
         }
         for (name, used) in rows {
             let node = nodes.list("items").iter().find(|node| node.name() == name);

@@ -90,7 +90,7 @@ impl CustomColumnsPrinter {
                 }
                 Ok(found.into_iter().flatten().map(plain).collect::<Vec<_>>().join(","))
             });
-            self.layout.row(cells.collect::<Result<_, String>>()?);
+            self.layout.row(cells.collect::<Result<Vec<_>, String>>()?);
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Printer for CustomColumnsPrinter {
         let is_list = object.at("items").is_array();
         if !self.no_headers && self.headed != Some(is_list) {
             self.headed = Some(is_list);
-            self.layout.row(self.columns.iter().map(|column| column.header.clone()).collect());
+            self.layout.row(self.columns.iter().map(|column| &column.header));
         }
         // What is there is shown even if a path turns out to be none.
         let rows = self.rows(object);

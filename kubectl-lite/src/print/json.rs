@@ -26,7 +26,7 @@ impl Printer for JsonPrinter {
 }
 
 /// Compact JSON over several lines, members in the order in which they come.
-fn indented(compact: &[u8]) -> String {
+pub fn indented(compact: &[u8]) -> String {
     let text = String::from_utf8_lossy(compact);
     let mut out = String::with_capacity(text.len() * 2);
     let mut depth = 0;

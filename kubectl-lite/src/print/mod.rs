@@ -2,7 +2,7 @@
 
 mod custom_columns;
 pub mod go_template;
-mod json;
+pub mod json;
 pub mod jsonpath;
 mod kyaml;
 pub mod name;

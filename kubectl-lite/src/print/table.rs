@@ -4,20 +4,50 @@ use crate::errors::CommandError;
 use serde::Deserialize;
 use serde_json::Value;
 use shared_types::fields::Fields;
+use std::borrow::Cow;
 use std::io::Write;
-use tabled::builder::Builder;
-use tabled::settings::object::Columns;
-use tabled::settings::width::MinWidth;
-use tabled::settings::{Modify, Padding, Style};
 
 /// Three blanks part the columns, and none is narrower than this with them.
 const PADDING: usize = 3;
 const NARROWEST: usize = 6;
 
+/// The cells of many rows, one after the other in a single text: a list of 20,000 Pods has to be held until its last
+/// cell is known, because the longest one decides how wide a column is.
+#[derive(Debug, Default)]
+pub struct Cells {
+    text: String,
+    /// Where each cell ends in the text.
+    ends: Vec<usize>,
+    /// Where each row ends among the cells.
+    rows: Vec<usize>,
+}
+
+impl Cells {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+    /// Adds a row.
+    pub fn push(&mut self, row: impl IntoIterator<Item = impl AsRef<str>>) {
+        for cell in row {
+            self.text.push_str(cell.as_ref());
+            self.ends.push(self.text.len());
+        }
+        self.rows.push(self.ends.len());
+    }
+    /// The rows, each as its cells.
+    pub fn rows(&self) -> impl Iterator<Item = impl ExactSizeIterator<Item = &str>> {
+        let begin = |ends: &[usize], index: usize| index.checked_sub(1).map_or(0, |before| ends[before]);
+        (0..self.rows.len()).map(move |row| {
+            (begin(&self.rows, row)..self.rows[row])
+                .map(move |cell| &self.text[begin(&self.ends, cell)..self.ends[cell]])
+        })
+    }
+}
+
 /// Rows that are laid out together. Widths are remembered from one [`Layout::write`] to the next, so that what a watch
 /// adds stands under what came before.
 pub struct Layout {
-    rows: Vec<Vec<String>>,
+    cells: Cells,
     widths: Vec<usize>,
     padding: usize,
     narrowest: usize,
@@ -25,7 +55,7 @@ pub struct Layout {
 
 impl Default for Layout {
     fn default() -> Layout {
-        Layout { rows: Vec::new(), widths: Vec::new(), padding: PADDING, narrowest: NARROWEST }
+        Layout { cells: Cells::default(), widths: Vec::new(), padding: PADDING, narrowest: NARROWEST }
     }
 }
 
@@ -38,38 +68,33 @@ impl Layout {
         Layout { padding, narrowest: 0, ..Layout::default() }
     }
     /// Adds a row. The last cell is written as it is; those before it are padded.
-    pub fn row(&mut self, cells: Vec<String>) {
-        for (index, cell) in cells.iter().take(cells.len().saturating_sub(1)).enumerate() {
-            let width = (cell.chars().count() + self.padding).max(self.narrowest);
-            match self.widths.get_mut(index) {
-                Some(known) => *known = width.max(*known),
-                None => self.widths.push(width),
+    pub fn row(&mut self, row: impl IntoIterator<Item = impl AsRef<str>>) {
+        let mut row = row.into_iter().peekable();
+        let mut index = 0;
+        self.cells.push(std::iter::from_fn(|| {
+            let cell = row.next()?;
+            if row.peek().is_some() {
+                let width = (cell.as_ref().chars().count() + self.padding).max(self.narrowest);
+                match self.widths.get_mut(index) {
+                    Some(known) => *known = width.max(*known),
+                    None => self.widths.push(width),
+                }
+                index += 1;
             }
-        }
-        self.rows.push(cells);
+            Some(cell)
+        }));
     }
     /// Writes the rows that have been added.
     pub fn write(&mut self, out: &mut dyn Write) -> Result<(), CommandError> {
-        let rows = std::mem::take(&mut self.rows);
-        let mut lasts = Vec::with_capacity(rows.len());
-        let mut padded = Builder::with_capacity(rows.len(), self.widths.len());
-        for mut row in rows {
-            lasts.push(row.pop().unwrap_or_default());
-            padded.push_record(row);
-        }
-        if self.widths.is_empty() {
-            for last in lasts {
-                writeln!(out, "{last}")?;
+        for row in std::mem::take(&mut self.cells).rows() {
+            let last = row.len().saturating_sub(1);
+            for (index, cell) in row.enumerate() {
+                match self.widths.get(index) {
+                    Some(width) if index < last => write!(out, "{cell:<width$}")?,
+                    _ => out.write_all(cell.as_bytes())?,
+                }
             }
-            return Ok(());
-        }
-        let mut table = padded.build();
-        table.with(Style::empty()).with(Padding::zero());
-        for (index, width) in self.widths.iter().enumerate() {
-            table.with(Modify::new(Columns::new(index..=index)).with(MinWidth::new(*width)));
-        }
-        for (line, last) in table.to_string().lines().zip(lasts) {
-            writeln!(out, "{line}{last}")?;
+            out.write_all(b"\n")?;
         }
         Ok(())
     }
@@ -158,20 +183,13 @@ impl TableOptions {
         layout.row(cells);
     }
 
-    /// One row.
-    pub fn row(&self, columns: &[Column], row: &Row, layout: &mut Layout) {
+    /// The cells of one row, without the kind before the name.
+    pub fn cells(&self, columns: &[Column], row: &Row) -> Vec<String> {
         let mut cells = Vec::new();
         if self.with_namespace {
             cells.push(row.object.namespace().to_string());
         }
-        for (index, column) in self.shown(columns) {
-            let text = row.cells.get(index).map(cell_text).unwrap_or_default();
-            if !self.kind.is_empty() && column.format == "name" {
-                cells.push(format!("{}/{text}", self.kind));
-            } else {
-                cells.push(text);
-            }
-        }
+        cells.extend(self.shown(columns).map(|(index, _)| row.cells.get(index).map(cell_text).unwrap_or_default()));
         let labels = row.object.map("metadata.labels");
         cells.extend(
             self.label_columns
@@ -181,7 +199,19 @@ impl TableOptions {
         if self.show_labels {
             cells.push(labels_text(labels));
         }
-        layout.row(cells);
+        cells
+    }
+
+    /// Adds rows that [`TableOptions::cells`] made.
+    pub fn rows(&self, columns: &[Column], rows: &Cells, layout: &mut Layout) {
+        let names = self.shown(columns).position(|(_, column)| column.format == "name");
+        let names = names.filter(|_| !self.kind.is_empty()).map(|index| index + usize::from(self.with_namespace));
+        for row in rows.rows() {
+            layout.row(row.enumerate().map(|(index, cell)| match names {
+                Some(name) if name == index => Cow::Owned(format!("{}/{cell}", self.kind)),
+                _ => Cow::Borrowed(cell),
+            }));
+        }
     }
 
     fn shown<'t>(&self, columns: &'t [Column]) -> impl Iterator<Item = (usize, &'t Column)> {
@@ -229,13 +259,13 @@ mod tests {
     fn columns_are_three_apart_and_six_wide_at_least() {
         let mut layout = Layout::new();
         for row in [["N", "NAMES", "LAST"], ["a", "b", "c"]] {
-            layout.row(row.iter().map(ToString::to_string).collect());
+            layout.row(row);
         }
         assert_eq!(written(&mut layout), "N     NAMES   LAST\na     b       c\n");
-        layout.row(vec!["d".into(), "e".into(), String::new()]);
+        layout.row(["d", "e", ""]);
         assert_eq!(written(&mut layout), "d     e       \n", "widths are remembered");
         layout.reset();
-        layout.row(vec!["only".into()]);
+        layout.row(["only"]);
         assert_eq!(written(&mut layout), "only\n");
     }
 
@@ -248,9 +278,14 @@ mod tests {
             "object": {"metadata": {"namespace": "n", "labels": {"app": "w", "tier": "x"}}}}))
         .unwrap();
         let mut layout = Layout::new();
+        let show = |options: &TableOptions, layout: &mut Layout| {
+            options.header(&columns, layout);
+            let mut cells = Cells::default();
+            cells.push(options.cells(&columns, &row));
+            options.rows(&columns, &cells, layout);
+        };
         let wide = TableOptions { wide: true, with_namespace: true, show_labels: true, ..TableOptions::default() };
-        wide.header(&columns, &mut layout);
-        wide.row(&columns, &row, &mut layout);
+        show(&wide, &mut layout);
         assert_eq!(
             written(&mut layout),
             "NAMESPACE   NAME   AGE   IP       LABELS\nn           web    3     <none>   app=w,tier=x\n"
@@ -261,8 +296,7 @@ mod tests {
             ..TableOptions::default()
         };
         layout.reset();
-        plain.header(&columns, &mut layout);
-        plain.row(&columns, &row, &mut layout);
+        show(&plain, &mut layout);
         assert_eq!(written(&mut layout), "NAME      AGE   TIER   APP\npod/web   3            w\n");
     }
 }

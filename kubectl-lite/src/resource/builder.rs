@@ -358,14 +358,14 @@ impl<'c, 'a> Builder<'c, 'a> {
         &self,
         request: Request,
         resource: &Resource,
-        mut take: impl FnMut(Vec<u8>) -> Result<String, CommandError>,
+        mut take: impl FnMut(&[u8]) -> Result<String, CommandError>,
     ) -> Result<(), CommandError> {
         let limit = if self.chunk > 0 { self.chunk.to_string() } else { String::new() };
         let mut token = String::new();
         loop {
             let page = request.clone().query("limit", limit.clone()).query("continue", token);
             let answer = self.cx.client()?.send(page).await.map_err(|error| self.explain(resource, error))?;
-            token = take(answer.body)?;
+            token = take(&answer.body)?;
             if token.is_empty() {
                 return Ok(());
             }
@@ -376,7 +376,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     pub async fn list(&self, resource: &Resource, namespace: &str) -> Result<Vec<Value>, CommandError> {
         let mut items = Vec::new();
         self.pages(self.list_request(resource, namespace), resource, |body| {
-            let mut list: Value = serde_json::from_slice(&body).map_err(|e| CommandError::message(e.to_string()))?;
+            let mut list: Value = serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
             set_list_item_kind(&mut list);
             let token = list.text("metadata.continue").to_string();
             if let Some(Value::Array(page)) = list.remove("items") {

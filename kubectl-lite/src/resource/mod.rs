@@ -5,6 +5,7 @@ mod builder;
 mod change;
 mod files;
 pub mod last_applied;
+pub mod pods;
 
 pub use arguments::{Arguments, MISSING};
 pub use builder::{Builder, Target, set_list_item_kind};

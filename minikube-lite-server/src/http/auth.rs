@@ -8,6 +8,7 @@ use http::header::AUTHORIZATION;
 use sha2::Digest;
 use shared_types::status::Status;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where a user's extra fields tell which credential was shown.
 pub const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
@@ -17,11 +18,11 @@ pub struct Authenticator {
     admin_token: String,
     admin: User,
     /// Tokens of ServiceAccounts.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
 }
 
 impl Authenticator {
-    pub fn new(admin_token: String, tokens: Tokens) -> Authenticator {
+    pub fn new(admin_token: String, tokens: Arc<Tokens>) -> Authenticator {
         let digest: String = sha2::Sha256::digest(&admin_token).iter().map(|byte| format!("{byte:02x}")).collect();
         let mut admin = User::admin();
         admin.extra.insert(CREDENTIAL.into(), vec![format!("SHA256={digest}")]);

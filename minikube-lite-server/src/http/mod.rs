@@ -7,6 +7,7 @@ mod compress;
 mod discovery;
 mod health;
 mod list_body;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
@@ -18,6 +19,7 @@ mod resource;
 mod respond;
 mod review;
 mod serve;
+mod stream;
 mod subresource;
 pub mod token;
 mod watch;
@@ -26,6 +28,7 @@ mod write_buffer;
 pub use serve::{Tls, serve};
 
 use crate::authorization::{self, Action};
+use crate::node::api::Nodes;
 use crate::registry::Registry;
 use auth::Authenticator;
 use axum::Router;
@@ -43,6 +46,8 @@ use tokio_util::sync::CancellationToken;
 /// What requests are answered from.
 pub struct App {
     pub registry: Arc<Registry>,
+    /// The kubelets, for logs, commands in containers and connections to Pods.
+    pub nodes: Nodes,
     pub authenticator: Authenticator,
     /// Where clients reach this server, as `host:port`.
     pub address: String,
@@ -111,6 +116,9 @@ async fn other(app: &Arc<App>, request: Request, query: &Query) -> Result<Respon
     let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
     if let Some(response) = health::answer(path, query, app.stop.is_cancelled()) {
         return Ok(response);
+    }
+    if path == "/metrics" {
+        return Ok(metrics::answer(app.nodes.network().services()));
     }
     if let Some(response) = openapi::answer(path, query, request.headers()) {
         return Ok(response);

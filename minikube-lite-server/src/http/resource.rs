@@ -6,14 +6,18 @@ use super::negotiate::{self, Answer, Format};
 use super::query::Query;
 use super::request::Resource;
 use super::respond::{self, Include};
+use super::stream::upgrade::{self, OneWay};
 use super::{options, patch, review, subresource, watch};
 use crate::authorization::User;
 use crate::registry::{DeleteOptions, Listing, Part, Selection, Written, event, uid_conflict};
 use axum::body::Body;
 use axum::extract::Request;
+use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Method, Response, Uri};
+use hyper::upgrade::OnUpgrade;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::{Kind, Subresource};
@@ -30,7 +34,11 @@ pub struct Call<'a> {
     pub sub: Option<&'static Subresource>,
     pub target: Resource,
     pub query: &'a Query,
+    pub method: Method,
+    pub uri: Uri,
     pub headers: HeaderMap,
+    /// The means to take over the connection, where a request asks for that.
+    pub upgrade: Option<OnUpgrade>,
     pub warnings: Vec<String>,
 }
 
@@ -61,11 +69,15 @@ pub async fn answer(
         _ => true,
     };
     let cluster_wide = kind.namespaced && target.namespace.is_empty();
-    if !allowed.contains(&verb) || !shape_fits || (cluster_wide && ["create", "deletecollection"].contains(&verb)) {
+    // A proxy leaves it to what is behind it which methods there are.
+    let allows = allowed.contains(&verb) || sub.is_some_and(|sub| sub.name == "proxy");
+    if !allows || !shape_fits || (cluster_wide && ["create", "deletecollection"].contains(&verb)) {
         return Err(Status::method_not_allowed());
     }
-    let (parts, request_body) = request.into_parts();
-    let mut call = Call { app, user, kind, sub, target, query, headers: parts.headers, warnings: Vec::new() };
+    let (mut parts, request_body) = request.into_parts();
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
+    let mut call = Call { app, user, kind, sub, target, query, method, uri, headers, upgrade, warnings: Vec::new() };
     if let Some(warning) = deprecation(kind) {
         call.warnings.push(warning.to_string());
     }
@@ -146,7 +158,7 @@ impl Call<'_> {
         respond::list(format, self.kind, listing, self.include()?, self.app.registry.environment().now())
     }
 
-    fn watch(&self) -> Result<Response<Body>, Status> {
+    fn watch(&mut self) -> Result<Response<Body>, Status> {
         let format = self.format(Answer::Watch)?;
         let (revision, initial) = options::watch(self.query)?;
         let labels = LabelSelector::parse(self.query.get("labelSelector")).map_err(Status::bad_request)?;
@@ -174,20 +186,36 @@ impl Call<'_> {
             revision: revision.unwrap_or(0),
             timeout,
         };
-        let body = match watch::start(self.app.clone(), request) {
-            Ok(receiver) => {
-                let stream = futures_util::stream::unfold(receiver, |mut receiver| async {
-                    receiver.recv().await.map(|chunk| (Ok::<_, std::convert::Infallible>(chunk), receiver))
-                });
-                Body::from_stream(stream.boxed())
-            }
+        let chunks = match watch::start(self.app.clone(), request) {
+            Ok(receiver) => futures_util::stream::unfold(receiver, |mut receiver| async {
+                receiver.recv().await.map(|chunk| (chunk, receiver))
+            })
+            .boxed(),
             // A watch that cannot start is told so in the stream.
-            Err(status) => Body::from(watch::error(&status)),
+            Err(status) => futures_util::stream::iter([watch::error(&status)]).boxed(),
         };
-        let mut response = Response::new(body);
+        if let Some(upgrade) = self.upgrade.take().filter(|_| upgrade::is_web_socket(&self.headers)) {
+            return Ok(self.watch_over_web_socket(upgrade, chunks));
+        }
+        let mut response = Response::new(Body::from_stream(chunks.map(Ok::<_, std::convert::Infallible>)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response.headers_mut().insert("cache-control", HeaderValue::from_static("no-cache, private"));
         Ok(response)
+    }
+
+    /// Each event is a text message. Whichever subprotocol the client names is as good as none.
+    fn watch_over_web_socket(&self, upgrade: OnUpgrade, chunks: BoxStream<'static, Bytes>) -> Response<Body> {
+        let subprotocol = upgrade::subprotocols(&self.headers).first().copied().unwrap_or("");
+        let response = match upgrade::web_socket_answer(&self.headers, subprotocol) {
+            Ok(response) => response,
+            Err(refusal) => return refusal,
+        };
+        let messages = chunks.flat_map(|chunk| {
+            let lines = chunk.split_inclusive(|byte| *byte == b'\n').map(|line| chunk.slice_ref(line));
+            futures_util::stream::iter(lines.map(upgrade::text_message).collect::<Vec<_>>())
+        });
+        OneWay { upgrade, stop: self.app.stop.clone() }.send(messages);
+        response
     }
 
     async fn create(&mut self, request_body: Body) -> Result<Response<Body>, Status> {

@@ -3,7 +3,7 @@
 use super::body::{self, FieldValidation};
 use super::negotiate::{Answer, Format, Shape};
 use super::resource::{Call, check_names};
-use super::{options, patch, respond, review};
+use super::{options, patch, respond, review, stream};
 use crate::registry::{DeleteOptions, Part, Preconditions, strategy_of};
 use axum::body::Body;
 use http::Response;
@@ -36,12 +36,8 @@ pub async fn answer(call: &mut Call<'_>, request_body: Body) -> Result<Response<
             review::token_request(call, request)
         }
         ("create", "eviction") => eviction(call, request_body).await,
-        _ => {
-            // The object itself comes first: what is not there has no subresource either.
-            call.app.registry.get(call.kind, &call.target.namespace, &call.target.name)?;
-            let what = format!("{}/{name} is not served by this server", call.kind.plural);
-            Err(Status::failure(501, "NotImplemented", what))
-        }
+        (_, "log" | "exec" | "attach" | "portforward" | "proxy") => stream::answer(call, request_body).await,
+        _ => Err(Status::method_not_allowed()),
     }
 }
 

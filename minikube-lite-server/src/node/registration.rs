@@ -17,6 +17,15 @@ pub const RENEWAL: Duration = Duration::from_secs(300);
 /// The namespace of the Leases of nodes.
 const LEASES: &str = "kube-node-lease";
 
+/// What a node has for Pods.
+const ALLOCATABLE: [(&str, &str); 4] =
+    [("cpu", "4"), ("ephemeral-storage", "100Gi"), ("memory", "8Gi"), ("pods", "1100")];
+
+/// How much a node has of a resource, as a quantity.
+pub fn allocatable(resource: &str) -> &'static str {
+    ALLOCATABLE.iter().find(|(name, _)| *name == resource).map_or("0", |(_, amount)| amount)
+}
+
 /// The name of the node with this index: `node-1` is the first.
 pub fn name(index: u8) -> String {
     format!("node-{}", u32::from(index) + 1)
@@ -78,7 +87,7 @@ fn node(index: u8, now: Timestamp) -> Value {
 /// The fields of the Node's status. Conditions that `current` has keep the time of their last transition.
 fn status(index: u8, now: Timestamp, current: &Value) -> Vec<(&'static str, Value)> {
     let name = name(index);
-    let resources = json!({"cpu": "4", "ephemeral-storage": "100Gi", "memory": "8Gi", "pods": "1100"});
+    let resources: Value = ALLOCATABLE.iter().map(|(name, amount)| (name.to_string(), Value::from(*amount))).collect();
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         let same = |c: &&Value| c.text("type") == kind && c.text("status") == status;
         let since =

@@ -15,6 +15,8 @@ use minikube_lite_server::environment::Environment;
 use minikube_lite_server::http::auth::Authenticator;
 use minikube_lite_server::http::token::Tokens;
 use minikube_lite_server::http::{App, router};
+use minikube_lite_server::node::api::Nodes;
+use minikube_lite_server::node::network::Network;
 use minikube_lite_server::registry::{Entry, Registry, Settings, Store, WriteOptions, attributes_of_bytes};
 use minikube_lite_server::store::MemoryEngine;
 use serde_json::json;
@@ -77,9 +79,10 @@ fn open(engine: MemoryEngine, seed: u64) -> Registry {
 
 fn api(registry: Arc<Registry>) -> Router {
     let key = Tokens::generate_key().expect("the system has randomness");
-    let tokens = Tokens::new(&key).expect("the key is good");
+    let tokens = Arc::new(Tokens::new(&key).expect("the key is good"));
     let authenticator = Authenticator::new("secret".into(), tokens);
-    router(Arc::new(App { registry, authenticator, address: "localhost".into(), stop: CancellationToken::new() }))
+    let (address, nodes) = ("localhost".into(), Nodes::new(Network::new(registry.environment().clone())));
+    router(Arc::new(App { registry, nodes, authenticator, address, stop: CancellationToken::new() }))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

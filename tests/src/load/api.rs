@@ -38,7 +38,7 @@ impl Api {
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
         let address = if authority.contains(':') { authority.to_string() } else { format!("{authority}:443") };
         let name = ServerName::try_from(host.to_string()).map_err(|error| format!("{host}: {error}"))?;
-        let tls = TlsConnector::from(Arc::new(tls(access)?));
+        let tls = TlsConnector::from(Arc::new(tls(access, "h2")?));
         let mut opened = Vec::new();
         for _ in 0..connections {
             let problem = |error: &dyn std::fmt::Display| format!("cannot connect to {address}: {error}");
@@ -151,7 +151,7 @@ async fn parse(body: Incoming) -> Result<Value, String> {
     serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
-fn tls(access: &Access) -> Result<ClientConfig, String> {
+pub(crate) fn tls(access: &Access, protocol: &str) -> Result<ClientConfig, String> {
     let pem = |what: &str, error: rustls::pki_types::pem::Error| format!("{what}: {error}");
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&access.authority) {
@@ -172,6 +172,6 @@ fn tls(access: &Access) -> Result<ClientConfig, String> {
         }
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     Ok(config)
 }

@@ -1,8 +1,8 @@
 //! Load on an API server: scenarios, and what they measure.
 
-mod api;
+pub(crate) mod api;
 mod deployment;
-mod kubeconfig;
+pub(crate) mod kubeconfig;
 mod measure;
 mod pods;
 mod watch;

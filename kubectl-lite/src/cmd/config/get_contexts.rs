@@ -42,17 +42,17 @@ impl Command for GetContexts {
         let mut layout = Layout::new();
         let by_name = self.output == "name";
         if !by_name && !self.no_headers {
-            layout.row(["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"].map(String::from).to_vec());
+            layout.row(["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"]);
         }
         for name in names {
             if by_name {
-                layout.row(vec![name.into()]);
+                layout.row([name]);
                 continue;
             }
             let Some(context) = config.stanza("contexts", name) else { continue };
             let mark = if config.document.text("current-context") == name { "*" } else { "" };
             let fields = ["cluster", "user", "namespace"].map(|field| context.text(field));
-            layout.row([&[mark, name], fields.as_slice()].concat().into_iter().map(String::from).collect());
+            layout.row([&[mark, name], fields.as_slice()].concat());
         }
         layout.write(&mut *cx.streams.out().writer())?;
         match problems.as_slice() {

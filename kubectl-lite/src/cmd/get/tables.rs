@@ -4,7 +4,7 @@ use super::Get;
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::print::table::{Column, Layout, Row, Table, TableOptions};
+use crate::print::table::{Cells, Column, Layout, Row, Table, TableOptions};
 use crate::resource::Target;
 use crate::sort_by::sort_by;
 use serde_json::Value;
@@ -18,8 +18,11 @@ pub const AS_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,applica
 /// What one target gave.
 struct Part {
     resource: Rc<Resource>,
+    options: TableOptions,
     columns: Vec<Column>,
-    rows: Vec<Row>,
+    cells: Cells,
+    /// Rows that are still to be sorted; without `--sort-by` only their cells are kept.
+    unsorted: Vec<Row>,
 }
 
 pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
@@ -44,17 +47,18 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         };
         namespaced &= resource.namespaced;
         let request = get.as_table(request, &options);
-        let mut part = Part { resource: resource.clone(), columns: Vec::new(), rows: Vec::new() };
+        let mut part = Part::new(resource.clone(), options.clone());
+        let sorted = get.sort_field().is_some();
         let result = match named {
             Some(info) => {
-                info.read(cx, request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table))
+                info.read(cx, request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table, sorted))
             }
             None => {
                 builder
                     .pages(request, &resource, |body| {
-                        let table = read(&body)?;
+                        let table = read(body)?;
                         let token = table.metadata.r#continue.clone();
-                        part.add(table);
+                        part.add(table, sorted);
                         Ok(token)
                     })
                     .await
@@ -71,12 +75,12 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         for part in &mut parts {
             match part.sort(field) {
                 // A single table that cannot be sorted counts as empty.
-                Err(_) if single => part.rows.clear(),
+                Err(_) if single => {}
                 sorted => sorted?,
             }
         }
     }
-    let printed = print(get, cx, &options, &parts)?;
+    let printed = print(get, cx, parts)?;
     if !printed && !get.ignore_not_found && errors.is_empty() {
         if namespaced {
             writeln!(cx.streams.err(), "No resources found in {} namespace.", cx.namespace()?.0)?;
@@ -88,29 +92,25 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
 }
 
 /// Prints the parts, one below the other; gives whether there was anything to print.
-fn print(get: &Get, cx: &Context<'_>, options: &TableOptions, parts: &[Part]) -> Result<bool, CommandError> {
+fn print(get: &Get, cx: &Context<'_>, parts: Vec<Part>) -> Result<bool, CommandError> {
     let several = parts.windows(2).any(|pair| pair[0].resource != pair[1].resource);
     let mut layout = Layout::new();
-    let mut last: Option<&Rc<Resource>> = None;
+    let mut last: Option<Rc<Resource>> = None;
     let mut printed = false;
-    for part in parts.iter().filter(|part| !part.rows.is_empty()) {
-        let mut options = options.clone();
-        options.with_namespace &= part.resource.namespaced;
+    for mut part in parts.into_iter().filter(|part| !part.cells.is_empty()) {
         if get.show_kind || several {
-            options.kind = part.resource.group_kind_lower();
+            part.options.kind = part.resource.group_kind_lower();
         }
-        if last.is_none_or(|resource| *resource != part.resource) {
+        if last.is_none_or(|resource| resource != part.resource) {
             layout.write(&mut *cx.streams.out().writer())?;
             layout.reset();
             if printed && !get.no_headers {
                 writeln!(cx.streams.out())?;
             }
-            options.header(&part.columns, &mut layout);
-            last = Some(&part.resource);
+            part.options.header(&part.columns, &mut layout);
         }
-        for row in &part.rows {
-            options.row(&part.columns, row, &mut layout);
-        }
+        part.options.rows(&part.columns, &part.cells, &mut layout);
+        last = Some(part.resource);
         printed = true;
     }
     layout.write(&mut *cx.streams.out().writer())?;
@@ -155,15 +155,34 @@ pub fn generic(objects: Vec<Value>) -> Table {
 }
 
 impl Part {
-    fn add(&mut self, table: Table) {
+    fn new(resource: Rc<Resource>, options: TableOptions) -> Part {
+        let with_namespace = options.with_namespace && resource.namespaced;
+        let options = TableOptions { with_namespace, ..options };
+        Part { resource, options, columns: Vec::new(), cells: Cells::default(), unsorted: Vec::new() }
+    }
+
+    fn add(&mut self, table: Table, to_be_sorted: bool) {
         if !table.column_definitions.is_empty() {
             self.columns = table.column_definitions;
         }
-        self.rows.extend(table.rows);
+        if to_be_sorted {
+            self.unsorted.extend(table.rows);
+        } else {
+            self.keep(table.rows);
+        }
     }
 
     fn sort(&mut self, field: &str) -> Result<(), CommandError> {
-        sort_by(&mut self.rows, field, |row| &row.object)
+        let mut rows = std::mem::take(&mut self.unsorted);
+        sort_by(&mut rows, field, |row| &row.object)?;
+        self.keep(rows);
+        Ok(())
+    }
+
+    fn keep(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            self.cells.push(self.options.cells(&self.columns, &row));
+        }
     }
 }
 

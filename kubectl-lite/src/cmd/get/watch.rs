@@ -6,7 +6,7 @@ use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::Printer;
-use crate::print::table::{Column, Layout, Table, TableOptions};
+use crate::print::table::{Cells, Column, Layout, Table, TableOptions};
 use crate::resource::Target;
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
@@ -141,16 +141,18 @@ impl Shown {
                 self.columns.insert(0, Column { name: "Event".into(), ..Column::default() });
             }
         }
+        let mut cells = Cells::default();
         for mut row in table.rows {
             if events {
                 row.cells.insert(0, format!("{event:<8}").into());
             }
-            if !self.begun {
-                self.options.header(&self.columns, &mut self.layout);
-                self.begun = true;
-            }
-            self.options.row(&self.columns, &row, &mut self.layout);
+            cells.push(self.options.cells(&self.columns, &row));
         }
+        if !self.begun && !cells.is_empty() {
+            self.options.header(&self.columns, &mut self.layout);
+            self.begun = true;
+        }
+        self.options.rows(&self.columns, &cells, &mut self.layout);
     }
 }
 

@@ -75,10 +75,10 @@ impl History {
         }
         writeln!(cx.streams.out(), "{head} ")?;
         let mut layout = Layout::with_padding(2);
-        layout.row(vec!["REVISION".into(), "CHANGE-CAUSE".into()]);
+        layout.row(["REVISION", "CHANGE-CAUSE"]);
         for (revision, object) in &revisions {
             let cause = object.annotation(CHANGE_CAUSE).filter(|cause| !cause.is_empty()).unwrap_or("<none>");
-            layout.row(vec![revision.to_string(), cause.to_string()]);
+            layout.row([revision.to_string(), cause.to_string()]);
         }
         layout.write(&mut *cx.streams.out().writer())?;
         Ok(writeln!(cx.streams.out())?)

@@ -1,11 +1,13 @@
 //! One container of a Pod: its state, and when it may start again.
 
 use super::probe::Probe;
-use crate::node::runtime::{Process, image};
+use crate::node::runtime::container::{Container as Run, Ended};
+use crate::node::runtime::image;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::time::{format_time, parse_time};
+use std::sync::Arc;
 
 /// What a container is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +17,34 @@ pub enum Role {
     /// An init container with restartPolicy Always: starts before the next one and stays.
     Sidecar,
     Main,
+    /// Added to a Pod that runs, to look into it. It is never restarted, and nothing waits for it.
+    Ephemeral,
+}
+
+impl Role {
+    /// The list of the spec that the container is in.
+    pub fn list(self) -> &'static str {
+        match self {
+            Role::Init | Role::Sidecar => "initContainers",
+            Role::Main => "containers",
+            Role::Ephemeral => "ephemeralContainers",
+        }
+    }
+    /// The list of the status that the container is in.
+    pub fn status_list(self) -> &'static str {
+        match self {
+            Role::Init | Role::Sidecar => "initContainerStatuses",
+            Role::Main => "containerStatuses",
+            Role::Ephemeral => "ephemeralContainerStatuses",
+        }
+    }
+    /// Whether it runs in the order of the init containers.
+    pub fn is_init(self) -> bool {
+        matches!(self, Role::Init | Role::Sidecar)
+    }
 }
 
 /// A container of a Pod on a node.
-#[derive(Debug)]
 pub struct Container {
     pub name: String,
     pub role: Role,
@@ -33,10 +59,24 @@ pub struct Container {
     pub started: bool,
     pub ready: bool,
     pub probes: Vec<Probe>,
+    /// The ConfigMaps and Secrets that it needs to start are being read.
+    pub is_reading: bool,
+    /// It was asked to stop, and what is to become of it then.
+    pub stopping: Option<After>,
+}
+
+/// What becomes of a container that was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The Pod ends.
+    Nothing,
+    /// It starts again, as its restart policy wants.
+    Restart,
+    /// It starts again, with another image.
+    NewImage,
 }
 
 /// Where a container is in its life.
-#[derive(Debug)]
 pub enum State {
     /// Other containers come first.
     Blocked,
@@ -44,11 +84,12 @@ pub enum State {
         until: Timestamp,
         began: Timestamp,
     },
+    /// Its image is there.
     Starting {
         at: Timestamp,
     },
-    /// The image could not be had. It is tried again at `retry`, if ever.
-    ImageError {
+    /// The image could not be had, or the container could not be made of it. It is tried again at `retry`, if ever.
+    Error {
         reason: &'static str,
         message: String,
         retry: Option<Timestamp>,
@@ -58,9 +99,15 @@ pub enum State {
         until: Timestamp,
         delay: SignedDuration,
     },
+    /// It runs, and so does its postStart hook: nobody is told before that has ended.
+    Hooking {
+        since: Timestamp,
+        run: Arc<Run>,
+    },
+    /// Without `run`, it ran before this process began, and starts anew as if nothing had happened.
     Running {
         since: Timestamp,
-        process: Box<Process>,
+        run: Option<Arc<Run>>,
     },
     /// It ended, for good unless `restart` is set.
     Terminated {
@@ -73,6 +120,8 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terminated {
     pub code: i32,
+    pub reason: String,
+    pub message: String,
     pub started: Timestamp,
     pub finished: Timestamp,
     /// The number of restarts before this run, which identifies it.
@@ -123,17 +172,31 @@ impl Container {
             started: false,
             ready: false,
             probes: Vec::new(),
+            is_reading: false,
+            stopping: None,
         }
     }
 
     pub fn is_running(&self) -> bool {
         matches!(self.state, State::Running { .. })
     }
+    /// Whether anything of it runs, also where nobody is told yet.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Running { .. } | State::Hooking { .. })
+    }
+    /// What runs.
+    pub fn run(&self) -> Option<&Arc<Run>> {
+        match &self.state {
+            State::Running { run, .. } => run.as_ref(),
+            State::Hooking { run, .. } => Some(run),
+            _ => None,
+        }
+    }
     /// How it ended, while it is not running again.
     pub fn terminated(&self) -> Option<&Terminated> {
         match &self.state {
             State::Terminated { how, .. } => Some(how),
-            State::CrashLoop { .. } => self.last.as_ref(),
+            State::CrashLoop { .. } | State::Error { .. } => self.last.as_ref(),
             _ => None,
         }
     }
@@ -142,33 +205,41 @@ impl Container {
         match self.role {
             Role::Init => matches!(&self.state, State::Terminated { how, .. } if how.code == 0),
             Role::Sidecar => self.is_running() && self.started,
-            Role::Main => false,
+            Role::Main | Role::Ephemeral => false,
         }
     }
-    /// When its state changes next by itself, apart from probes.
+    /// When its state changes next by itself, apart from its end.
     pub fn next_change(&self) -> Option<Timestamp> {
         match &self.state {
-            State::Blocked => None,
+            State::Blocked | State::Hooking { .. } | State::Running { .. } => None,
+            State::Starting { .. } if self.is_reading => None,
             State::Pulling { until, .. } | State::CrashLoop { until, .. } => Some(*until),
             State::Starting { at } => Some(*at),
-            State::ImageError { retry, .. } => *retry,
-            State::Running { since, process } => process.exit().and_then(|(after, _)| {
-                // An end beyond the calendar is none.
-                since.checked_add(SignedDuration::try_from(after).ok()?).ok()
-            }),
+            State::Error { retry, .. } => *retry,
             State::Terminated { restart, .. } => *restart,
         }
     }
 
-    /// Ends the current run at `now`. `None` unless it is running.
-    pub fn end(&mut self, code: i32, now: Timestamp) -> Option<Terminated> {
-        let State::Running { since, .. } = self.state else { return None };
+    /// The current run has ended. `None` unless there is one.
+    pub fn end(&mut self, ended: Ended) -> Option<&Terminated> {
+        let (State::Running { since, .. } | State::Hooking { since, .. }) = self.state else { return None };
         self.probes = Vec::new();
-        self.started = false;
-        self.ready = false;
-        let how = Terminated { code, started: since, finished: now, run: self.restarts };
-        self.state = State::Terminated { how: how.clone(), restart: None };
-        Some(how)
+        (self.started, self.ready, self.is_reading) = (false, false, false);
+        let reason = match (ended.out_of_memory, ended.code) {
+            (true, _) => "OOMKilled",
+            (false, 0) => "Completed",
+            (false, _) => "Error",
+        };
+        let how = Terminated {
+            code: ended.code,
+            reason: reason.into(),
+            message: ended.message,
+            started: since,
+            finished: ended.at.max(since),
+            run: self.restarts,
+        };
+        self.state = State::Terminated { how, restart: None };
+        self.terminated()
     }
 }
 
@@ -178,21 +249,39 @@ pub fn id(uid: &str, name: &str, run: u32) -> String {
 }
 
 impl Terminated {
+    /// A run that could not start, for the runtime's reason.
+    pub fn at_start(message: &str, now: Timestamp, run: u32) -> Terminated {
+        Terminated {
+            code: 128,
+            reason: "StartError".into(),
+            message: message.into(),
+            started: Timestamp::UNIX_EPOCH,
+            finished: now,
+            run,
+        }
+    }
+
     /// The `core/v1.ContainerStateTerminated`.
     pub fn to_value(&self, uid: &str, name: &str) -> Value {
-        json!({
+        let mut value = json!({
             "containerID": id(uid, name, self.run),
             "exitCode": self.code,
             "finishedAt": format_time(self.finished),
-            "reason": if self.code == 0 { "Completed" } else { "Error" },
+            "reason": self.reason,
             "startedAt": format_time(self.started),
-        })
+        });
+        if !self.message.is_empty() {
+            value.set("message", self.message.as_str());
+        }
+        value
     }
     /// Reads a `core/v1.ContainerStateTerminated` back.
     pub fn from_value(value: &Value, run: u32) -> Option<Terminated> {
         let finished = parse_time(value.text("finishedAt"))?;
         Some(Terminated {
             code: value.int("exitCode").and_then(|code| i32::try_from(code).ok())?,
+            reason: value.text("reason").to_string(),
+            message: value.text("message").to_string(),
             started: parse_time(value.text("startedAt")).unwrap_or(finished),
             finished,
             run,

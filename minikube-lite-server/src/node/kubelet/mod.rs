@@ -1,10 +1,14 @@
 //! The kubelet of all simulated nodes: one loop that watches Pods, keeps a [`PodState`] for each that is assigned to one of the
-//! nodes, and wakes up when something is due.
+//! nodes, wakes up when something is due, and takes in what has happened to containers meanwhile.
 //!
 //! A Pod that merely runs costs its small state and no timer. Writes run beside the loop, one at a time for each Pod, so
 //! that many Pods share one commit; what changes meanwhile is written by the next one.
 
+mod config;
 pub mod container;
+mod handler;
+pub mod news;
+pub mod node;
 pub mod pod;
 pub mod probe;
 pub mod status;
@@ -12,9 +16,13 @@ pub mod status;
 mod tests;
 
 use crate::client::{Change, Client, DeleteOptions, Part, Preconditions};
+use crate::controllers::runtime::{Informer, Meta};
 use crate::events::{About, EventSink, Recorder};
+use config::sources::SourceKind;
 use jiff::Timestamp;
-use pod::{Node, PodState};
+use news::{Message, News};
+use node::{Context, Node};
+use pod::PodState;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
@@ -25,6 +33,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// After this time a write that failed is tried again.
@@ -32,7 +41,8 @@ const RETRY: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// The kubelet of all nodes.
 pub struct Kubelet {
-    client: Client,
+    context: Arc<Context>,
+    messages: mpsc::UnboundedReceiver<Message>,
     kind: &'static Kind,
     nodes: Vec<Node>,
     recorders: Vec<Recorder>,
@@ -66,16 +76,18 @@ struct Written {
 }
 
 impl Kubelet {
-    /// A kubelet of these nodes. Its Events are written by a task of their own.
-    pub fn new(client: Client, nodes: Vec<Node>) -> Kubelet {
-        let (sink, write_events) = EventSink::new(client.clone());
+    /// A kubelet of these nodes, which share `context`; `messages` is the other end of its channel. Its Events are written
+    /// by a task of their own.
+    pub fn new(context: Arc<Context>, messages: mpsc::UnboundedReceiver<Message>, nodes: Vec<Node>) -> Kubelet {
+        let (sink, write_events) = EventSink::new(context.client.clone());
         tokio::spawn(write_events);
         Kubelet {
             kind: kinds::named("Pod"),
             recorders: nodes.iter().map(|node| Recorder::new(sink.clone(), "kubelet", &node.name)).collect(),
             node_index: nodes.iter().enumerate().map(|(index, node)| (node.name.clone(), index)).collect(),
             nodes,
-            client,
+            context,
+            messages,
             pods: HashMap::new(),
             wakes: BinaryHeap::new(),
             writes: JoinSet::new(),
@@ -84,51 +96,67 @@ impl Kubelet {
 
     /// Runs for ever.
     pub async fn run(mut self) {
-        loop {
-            if let Err(status) = self.follow().await {
-                tracing::debug!(error = %status, "the kubelet's watch of Pods ended");
+        let client = self.context.client.clone();
+        let sources = SourceKind::ALL.map(|kind| follow_sources(&self.context, kind));
+        let (config_maps, secrets) = (sources[0].run(client.clone()), sources[1].run(client.clone()));
+        let services = self.context.services.clone();
+        let pods = async {
+            // Containers learn of the Services that are there.
+            services.synced().await;
+            loop {
+                if let Err(status) = self.follow().await {
+                    tracing::debug!(error = %status, "the kubelet's watch of Pods ended");
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        };
+        tokio::join!(services.run(client), config_maps, secrets, pods);
     }
 
     /// Lists Pods and follows their changes until the watch ends.
     async fn follow(&mut self) -> Result<(), Status> {
-        let list = self.client.list(self.kind, "", &LabelSelector::default()).await?;
-        let mut watch = self.client.watch_selected(self.kind, &assigned(), list.revision)?;
+        let list = self.context.client.list(self.kind, "", &LabelSelector::default()).await?;
+        let mut watch = self.context.client.watch_selected(self.kind, &assigned(), list.revision)?;
         let present: std::collections::HashSet<&str> = list.items.iter().map(Fields::uid).collect();
         let gone: Vec<Arc<str>> = self.pods.keys().filter(|uid| !present.contains(&***uid)).cloned().collect();
         for uid in gone {
             self.forget(&uid);
         }
         // Addresses that are in use are known before the first new one is given.
-        let (old, new): (Vec<&Value>, Vec<&Value>) = list.items.iter().partition(|pod| pod.has("status.podIP"));
+        let (old, new): (Vec<Value>, Vec<Value>) = list.items.into_iter().partition(|pod| pod.has("status.podIP"));
         for pod in old.into_iter().chain(new) {
-            self.observe(pod);
+            self.observe(Arc::new(pod));
         }
-        drop(list);
         loop {
             let wake = self.next_wake();
             tokio::select! {
                 change = watch.next() => match change? {
                     (Change::Deleted, pod, _) => self.forget(pod.uid()),
-                    (_, pod, _) => self.observe(&pod),
+                    (_, pod, _) => self.observe(Arc::new(pod)),
                 },
+                Some(message) = self.messages.recv() => self.hear(message).await,
                 Some(written) = self.writes.join_next() => if let Ok(written) = written {
                     self.finish_write(written).await;
                 },
-                () = sleep_until(&self.client, wake) => self.wake().await,
+                () = sleep_until(&self.context.client, wake) => self.wake().await,
             }
         }
     }
 
+    fn now(&self) -> Timestamp {
+        self.context.client.environment().now()
+    }
+
     /// A Pod is there or has changed.
-    fn observe(&mut self, pod: &Value) {
+    fn observe(&mut self, pod: Arc<Value>) {
         let Some(&node) = self.node_index.get(pod.text("spec.nodeName")) else { return };
-        let now = self.client.environment().now();
+        let now = self.now();
         let generation = pod.int("metadata.generation");
         let grace = pod.is_terminating().then(|| pod.int("metadata.deletionGracePeriodSeconds").unwrap_or(0));
         if let Some(entry) = self.pods.get_mut(pod.uid()) {
+            if entry.state.tells_metadata() {
+                entry.state.reread(&self.nodes[node]);
+            }
             // Most changes are what this loop has written itself.
             if entry.generation == generation && entry.grace == grace && !entry.has_gates {
                 return;
@@ -136,22 +164,64 @@ impl Kubelet {
             entry.state.dirty |= entry.generation != generation || entry.has_gates;
             (entry.generation, entry.grace) = (generation, grace);
         } else {
-            let state = PodState::new(pod, &mut self.nodes[node], now);
+            let state = PodState::new(&pod, &mut self.nodes[node], now);
             let has_gates = !pod.list("spec.readinessGates").is_empty();
             let entry = Entry { state, node, wake: None, writing: false, removed: false, generation, grace, has_gates };
             self.pods.insert(pod.uid().into(), entry);
         }
+        self.sync(&pod, now);
+    }
+
+    /// Takes in a message.
+    async fn hear(&mut self, message: Message) {
+        let now = self.now();
+        match message {
+            Message::Pod { uid, news, pod: Some(pod) } => self.receive(&uid, news, &pod, now),
+            Message::Pod { uid, news, pod: None } => {
+                let Some(entry) = self.pods.get(&uid) else { return };
+                match self.read(&uid, &entry.state).await {
+                    Ok(Some(pod)) => self.receive(&uid, news, &pod, now),
+                    // It is gone; the watch will say so.
+                    Ok(None) => {}
+                    Err(status) => {
+                        tracing::warn!(error = %status, "a Pod could not be read");
+                        let (messages, uid) = (self.context.messages.clone(), uid.clone());
+                        tokio::spawn(async move {
+                            tokio::time::sleep(Duration::try_from(RETRY).unwrap_or_default()).await;
+                            // Without a loop nobody needs to know.
+                            let _ = messages.send(Message::Pod { uid, news, pod: None });
+                        });
+                    }
+                }
+            }
+            Message::Source { kind, namespace, name } => {
+                let mut waiting = Vec::new();
+                for (uid, entry) in self.pods.iter_mut().filter(|(_, entry)| entry.state.namespace == *namespace) {
+                    if entry.state.source_changed(kind, &name, &self.nodes[entry.node], now) {
+                        waiting.push(uid.clone());
+                    }
+                }
+                for uid in waiting {
+                    self.look_at(&uid, now).await;
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, uid: &Arc<str>, news: News, pod: &Arc<Value>, now: Timestamp) {
+        let Some(entry) = self.pods.get_mut(uid) else { return };
+        entry.state.receive(news, pod, &mut self.nodes[entry.node], now);
         self.sync(pod, now);
     }
 
     /// Does what is due for a Pod, and sees that it is written.
-    fn sync(&mut self, pod: &Value, now: Timestamp) {
+    fn sync(&mut self, pod: &Arc<Value>, now: Timestamp) {
         let Some((uid, _)) = self.pods.get_key_value(pod.uid()) else { return };
         let uid = uid.clone();
         let Some(entry) = self.pods.get_mut(&uid) else { return };
         entry.state.advance(pod, &mut self.nodes[entry.node], now);
         for occurrence in entry.state.take_occurrences() {
-            let mut about = About::from(pod);
+            let mut about = About::from(&**pod);
             if let Some(field) = &occurrence.field {
                 about = about.field(field);
             }
@@ -164,14 +234,15 @@ impl Kubelet {
         if entry.removed {
             return;
         }
+        let client = self.context.client.clone();
         if !entry.writing && entry.state.is_gone(now) {
             (entry.writing, entry.removed) = (true, true);
-            self.writes.spawn(remove(self.client.clone(), self.kind, pod, uid.clone()));
+            self.writes.spawn(remove(client, self.kind, pod, uid.clone()));
         } else if !entry.writing && entry.state.should_write(now) {
             entry.writing = true;
             entry.state.dirty = false;
             let report = Report::new(&entry.state, pod, self.nodes[entry.node].ip, now);
-            self.writes.spawn(write(self.client.clone(), self.kind, pod, uid.clone(), report));
+            self.writes.spawn(write(client, self.kind, pod, uid.clone(), report));
         }
         // A Pod that is gone waits for the end of the write that is under way.
         let wake = entry.state.next_wake().filter(|_| !entry.state.is_gone(now));
@@ -201,10 +272,19 @@ impl Kubelet {
 
     /// Looks at the Pods that are due.
     async fn wake(&mut self) {
-        let now = self.client.environment().now();
+        let now = self.now();
         while self.next_wake().is_some_and(|at| at <= now) {
             let Some(Reverse((_, uid))) = self.wakes.pop() else { return };
             self.look_at(&uid, now).await;
+        }
+    }
+
+    /// The Pod as it is; `None` when it is gone.
+    async fn read(&self, uid: &str, state: &PodState) -> Result<Option<Arc<Value>>, Status> {
+        match self.context.client.get(self.kind, &state.namespace, &state.name).await {
+            Ok(pod) => Ok((pod.uid() == uid).then(|| Arc::new(pod))),
+            Err(status) if status.is_not_found() => Ok(None),
+            Err(status) => Err(status),
         }
     }
 
@@ -212,11 +292,11 @@ impl Kubelet {
     async fn look_at(&mut self, uid: &Arc<str>, now: Timestamp) {
         let Some(entry) = self.pods.get_mut(uid) else { return };
         entry.wake = None;
-        match self.client.get(self.kind, &entry.state.namespace, &entry.state.name).await {
-            Ok(pod) if pod.uid() == &**uid => self.sync(&pod, now),
-            // It is gone; the watch will say so.
-            Ok(_) => {}
-            Err(status) if status.is_not_found() => {}
+        let Some(entry) = self.pods.get(uid) else { return };
+        match self.read(uid, &entry.state).await {
+            Ok(Some(pod)) => self.sync(&pod, now),
+            // The watch will say so.
+            Ok(None) => {}
             Err(status) => {
                 tracing::warn!(error = %status, "a Pod could not be read");
                 self.schedule(uid, Some(now + RETRY));
@@ -225,7 +305,7 @@ impl Kubelet {
     }
 
     async fn finish_write(&mut self, written: Written) {
-        let now = self.client.environment().now();
+        let now = self.now();
         let Some(entry) = self.pods.get_mut(&written.uid) else { return };
         entry.writing = false;
         match written.result {
@@ -246,10 +326,25 @@ impl Kubelet {
 
     fn forget(&mut self, uid: &str) {
         let Some(entry) = self.pods.remove(uid) else { return };
+        self.context.sandboxes.remove(uid);
         if let Some(ip) = entry.state.ip.filter(|_| !entry.state.is_finished()) {
             self.nodes[entry.node].ips.release(ip);
         }
     }
+}
+
+/// An informer that tells the loop of changes of ConfigMaps or Secrets.
+fn follow_sources(context: &Arc<Context>, kind: SourceKind) -> Informer<Meta> {
+    let informer: Informer<Meta> = Informer::new(kind.kind());
+    let messages = context.messages.clone();
+    informer.on_change(move |change| {
+        if let Some(meta) = change.object() {
+            let (namespace, name) = (meta.namespace.clone(), meta.name.clone());
+            // Without a loop nobody needs to know.
+            let _ = messages.send(Message::Source { kind, namespace, name });
+        }
+    });
+    informer
 }
 
 /// Selects Pods that have a node, which once given does not change.

@@ -1,40 +1,29 @@
 //! The life of one Pod on its node, as a state machine over time: given the Pod and the moment, [`PodState::advance`] does all
-//! that is due. It neither waits nor writes; the loop around it does.
+//! that is due, and [`PodState::receive`] takes in what has happened meanwhile. Neither waits nor writes: what takes time
+//! is set going and tells of its end by [`News`](super::news::News).
 
 mod ending;
+mod images;
+mod news;
+mod running;
+mod volumes;
 
+use super::config::hosts;
 use super::container::{BackOff, Container, Role, State, Terminated};
-use super::probe::{Kind, Probe, Subject};
-use crate::node::network::PodIps;
-use crate::node::runtime::{Process, Reference};
+use super::news::Reporter;
+use super::node::Node;
+use super::probe::{Kind, Probe};
+use crate::node::network::Identity;
+use crate::node::runtime::sandbox::Sandbox;
+use ending::Ending;
 use jiff::{SignedDuration, Timestamp};
+pub use running::identity;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::time::parse_time;
-use std::collections::HashSet;
 use std::net::Ipv4Addr;
-use std::time::Duration;
-
-/// How long things take on a simulated node.
-#[derive(Clone, Copy, Debug)]
-pub struct Latencies {
-    /// To pull an image that the node does not have.
-    pub pull: SignedDuration,
-    /// To start a container whose image is there.
-    pub start: SignedDuration,
-    /// To stop a container that ends when it is asked to.
-    pub stop: SignedDuration,
-}
-
-impl Default for Latencies {
-    fn default() -> Latencies {
-        Latencies {
-            pull: SignedDuration::from_millis(10),
-            start: SignedDuration::from_millis(10),
-            stop: SignedDuration::from_millis(400),
-        }
-    }
-}
+use std::sync::Arc;
+use volumes::Volumes;
 
 /// A change that another follows within this time is written together with it, so that a Pod that starts at once is
 /// written once.
@@ -53,19 +42,9 @@ pub struct Occurrence {
     pub field: Option<String>,
 }
 
-/// What a Pod shares with the others of its node.
-pub struct Node {
-    pub name: String,
-    pub ip: Ipv4Addr,
-    pub ips: PodIps,
-    /// The images that are present.
-    pub images: HashSet<String>,
-    pub latencies: Latencies,
-}
-
 /// A Pod as its node sees it.
 pub struct PodState {
-    pub uid: String,
+    pub uid: Arc<str>,
     pub namespace: String,
     pub name: String,
     pub start_time: Timestamp,
@@ -77,11 +56,15 @@ pub struct PodState {
     pub reason: Option<(&'static str, &'static str)>,
     /// Its status has changed since it was written.
     pub dirty: bool,
-    /// Its containers stop, and have stopped at this moment.
-    pub stopped: Option<Timestamp>,
+    /// Where its containers run; there once its volumes are.
+    pub sandbox: Option<Arc<Sandbox>>,
+    volumes: Volumes,
+    hostname: String,
+    ending: Option<Ending>,
     deadline: Option<Timestamp>,
     restart_policy: RestartPolicy,
     occurrences: Vec<Occurrence>,
+    reporter: Reporter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,18 +78,13 @@ impl PodState {
     /// Takes on a Pod that was assigned to the node. What its status says of containers that ran before this process
     /// began is taken up.
     pub fn new(pod: &Value, node: &mut Node, now: Timestamp) -> PodState {
-        let init = pod.list("spec.initContainers").iter().map(|spec| {
-            let sidecar = spec.text("restartPolicy") == "Always";
-            Container::new(spec, if sidecar { Role::Sidecar } else { Role::Init })
-        });
-        let main = pod.list("spec.containers").iter().map(|spec| Container::new(spec, Role::Main));
+        let uid: Arc<str> = pod.uid().into();
         let mut state = PodState {
-            uid: pod.uid().to_string(),
+            start_time: parse_time(pod.text("status.startTime")).unwrap_or(now),
             namespace: pod.namespace().to_string(),
             name: pod.name().to_string(),
-            start_time: parse_time(pod.text("status.startTime")).unwrap_or(now),
             ip: pod.text("status.podIP").parse().ok(),
-            containers: init.chain(main).collect(),
+            containers: Vec::new(),
             phase: match pod.text("status.phase") {
                 "Running" => "Running",
                 "Succeeded" => "Succeeded",
@@ -116,7 +94,10 @@ impl PodState {
             reason: None,
             dirty: !pod.has("status.startTime")
                 || pod.int("status.observedGeneration") != pod.int("metadata.generation"),
-            stopped: None,
+            sandbox: None,
+            volumes: Volumes::Wanted { at: now, failures: 0 },
+            hostname: hosts::hostname(pod, &node.name),
+            ending: None,
             deadline: None,
             restart_policy: match pod.text("spec.restartPolicy") {
                 "Never" => RestartPolicy::Never,
@@ -124,7 +105,10 @@ impl PodState {
                 _ => RestartPolicy::Always,
             },
             occurrences: Vec::new(),
+            reporter: Reporter { uid: uid.clone(), messages: node.context.messages.clone() },
+            uid,
         };
+        state.take_in_containers(pod);
         state.resume(pod, now);
         match state.ip {
             Some(ip) if !state.is_finished() => node.ips.adopt(ip),
@@ -135,13 +119,31 @@ impl PodState {
         state
     }
 
-    /// Takes up containers where the status left them.
+    /// Adds the containers of the spec that are not known yet: all, and later ephemeral ones.
+    fn take_in_containers(&mut self, pod: &Value) {
+        for list in [Role::Init, Role::Main, Role::Ephemeral] {
+            let specs = pod.at("spec").list(list.list());
+            if specs.len() == self.containers.iter().filter(|c| c.role.list() == list.list()).count() {
+                continue;
+            }
+            for spec in specs {
+                if self.containers.iter().any(|container| container.name == spec.text("name")) {
+                    continue;
+                }
+                let is_sidecar = list == Role::Init && spec.text("restartPolicy") == "Always";
+                self.containers.push(Container::new(spec, if is_sidecar { Role::Sidecar } else { list }));
+                self.dirty |= list == Role::Ephemeral;
+            }
+        }
+    }
+
+    /// Takes up containers where the status left them. What ran starts anew, as if nothing had happened.
     fn resume(&mut self, pod: &Value, now: Timestamp) {
-        let statuses = pod.list("status.initContainerStatuses").iter().chain(pod.list("status.containerStatuses"));
-        for status in statuses {
-            let Some(at) = self.containers.iter().position(|c| c.name == status.text("name")) else { continue };
-            let restarts = status.int("restartCount").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        for at in 0..self.containers.len() {
             let container = &mut self.containers[at];
+            let statuses = pod.at("status").list(container.role.status_list());
+            let Some(status) = statuses.iter().find(|status| status.text("name") == container.name) else { continue };
+            let restarts = status.int("restartCount").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
             container.restarts = restarts;
             container.last = Terminated::from_value(status.at("lastState.terminated"), restarts.saturating_sub(1));
             container.backoff = BackOff::resume(restarts, now);
@@ -149,14 +151,11 @@ impl PodState {
                 container.state = State::Terminated { how, restart: None };
                 self.consider_restart(at, false, now);
             } else if let Some(since) = parse_time(status.text("state.running.startedAt")) {
-                let dirty = self.dirty;
-                self.run(at, pod, since, now);
-                self.dirty = dirty;
-                let container = &mut self.containers[at];
+                container.state = State::Running { since, run: None };
                 container.started = status.flag("started");
                 container.ready = status.flag("ready");
-                for probe in &mut container.probes {
-                    probe.resume(container.started, container.ready, now);
+                if container.role == Role::Init {
+                    container.started = true;
                 }
             } else if status.text("state.waiting.reason") == "CrashLoopBackOff" {
                 let delay = container.backoff.next(now);
@@ -178,45 +177,53 @@ impl PodState {
     /// Whether the status is to be written now: it has changed, and will not change again in a moment.
     pub fn should_write(&self, now: Timestamp) -> bool {
         let soon = |at: Timestamp| at.duration_since(now) <= TOGETHER;
-        let settled = !self.containers.iter().filter_map(Container::next_change).any(soon);
-        self.dirty && self.stopped.is_none() && settled && self.next_wake().is_none_or(|at| at > now)
+        let settled = !self.containers.iter().filter_map(Container::next_change).any(soon)
+            && !self.volumes.are_being_made()
+            && !self.containers.iter().any(|container| container.is_reading);
+        self.dirty && settled && !self.is_gone(now) && self.next_wake().is_none_or(|at| at > now)
     }
 
     /// When [`PodState::advance`] is to be called again.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        if self.stopped.is_some() {
-            return self.stopped;
+        if let Some(ending) = &self.ending {
+            return (!self.is_live()).then_some(ending.earliest);
         }
         if self.is_finished() {
             return None;
         }
-        let changes = self.containers.iter().filter_map(Container::next_change);
-        let probes = self.containers.iter().flat_map(|c| &c.probes).filter_map(|probe| probe.due);
-        changes.chain(probes).chain(self.deadline).min()
+        let changes = self.containers.iter().filter_map(Container::next_change).filter(|_| self.sandbox.is_some());
+        changes.chain(self.volumes.next_change()).chain(self.deadline).min()
+    }
+
+    /// Whether anything of it runs.
+    pub fn is_live(&self) -> bool {
+        self.containers.iter().any(Container::is_live)
     }
 
     /// Whether its containers have stopped and the Pod may go.
     pub fn is_gone(&self, now: Timestamp) -> bool {
-        self.stopped.is_some_and(|at| at <= now)
+        self.ending.as_ref().is_some_and(|ending| !self.is_live() && ending.earliest <= now)
     }
 
     /// Does all that is due at `now`.
-    pub fn advance(&mut self, pod: &Value, node: &mut Node, now: Timestamp) {
+    pub fn advance(&mut self, pod: &Arc<Value>, node: &mut Node, now: Timestamp) {
         if pod.is_terminating() {
             return self.stop(pod, node, now);
         }
-        if self.is_finished() {
+        // After the beginning of its end a Pod that was read before is of no interest.
+        if self.is_finished() || self.ending.is_some() {
             return;
         }
-        let seconds = pod.int("spec.activeDeadlineSeconds");
-        self.deadline = seconds.and_then(|s| self.start_time.checked_add(SignedDuration::from_secs(s)).ok());
-        if self.deadline.is_some_and(|at| at <= now) {
-            self.exceed_deadline(node, now);
+        if self.has_exceeded_deadline(pod, now) {
+            return self.settle(pod, node, now);
+        }
+        self.take_in_containers(pod);
+        if !self.has_volumes(pod, node, now) {
             return;
         }
+        self.open_sandbox(pod, node);
         for at in 0..self.containers.len() {
-            self.probe(at, pod, now);
-            self.follow_image(at, pod, now);
+            self.follow_image(at, pod, node, now);
         }
         // One change can make the next due at once (an init container ends, the next one starts): at most a few per
         // container.
@@ -230,12 +237,32 @@ impl PodState {
                 break;
             }
         }
-        self.settle(node);
+        self.settle(pod, node, now);
+    }
+
+    /// Gives the Pod its place on the network.
+    fn open_sandbox(&mut self, pod: &Value, node: &Node) {
+        let (None, Some(ip)) = (&self.sandbox, self.ip) else { return };
+        let network = node.context.network.join(Identity {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            ip,
+            node_ip: node.ip,
+            hostname: self.hostname.clone(),
+            subdomain: pod.text("spec.subdomain").to_string(),
+            dns: hosts::dns(pod).settings,
+        });
+        let sandbox = Arc::new(Sandbox::new(network));
+        node.context.sandboxes.add(&self.uid, sandbox.clone());
+        self.sandbox = Some(sandbox);
     }
 
     /// Moves one container on by what is due.
-    fn step(&mut self, at: usize, pod: &Value, node: &mut Node, now: Timestamp) -> bool {
-        let container = &mut self.containers[at];
+    fn step(&mut self, at: usize, pod: &Arc<Value>, node: &mut Node, now: Timestamp) -> bool {
+        let container = &self.containers[at];
+        if matches!(container.state, State::Running { run: None, .. }) && !container.is_reading {
+            return self.create(at, pod, node, now);
+        }
         if container.next_change().is_none_or(|due| due > now) {
             return false;
         }
@@ -244,17 +271,11 @@ impl PodState {
                 let began = *began;
                 self.finish_pull(at, node, began, now);
             }
-            State::Starting { .. } => self.run_first(at, pod, now),
-            State::ImageError { .. } => self.prepare(at, pod, node, now),
-            State::CrashLoop { .. } | State::Terminated { .. } => self.restart(at, pod, now),
-            State::Running { process, .. } => {
-                let code = process.exit().map_or(0, |(_, code)| code);
-                let ended = container.next_change().unwrap_or(now);
-                container.end(code, ended);
-                self.dirty = true;
-                self.consider_restart(at, false, now);
-            }
-            State::Blocked => return false,
+            State::Starting { .. } => return self.create(at, pod, node, now),
+            State::Error { reason: "RunContainerError", .. } => self.restart(at, pod, node, now),
+            State::Error { .. } => self.prepare(at, pod, node, now),
+            State::CrashLoop { .. } | State::Terminated { .. } => self.restart(at, pod, node, now),
+            State::Blocked | State::Running { .. } | State::Hooking { .. } => return false,
         }
         true
     }
@@ -265,7 +286,7 @@ impl PodState {
         for at in 0..self.containers.len() {
             let container = &self.containers[at];
             let waits = matches!(container.state, State::Blocked);
-            if container.role == Role::Main {
+            if !container.role.is_init() {
                 if waits {
                     self.prepare(at, pod, node, now);
                     changed = true;
@@ -283,183 +304,6 @@ impl PodState {
         changed
     }
 
-    /// Sees to the container's image.
-    fn prepare(&mut self, at: usize, pod: &Value, node: &mut Node, now: Timestamp) {
-        let spec = spec_of(pod, &self.containers[at]);
-        let (image, policy) = (spec.text("image").to_string(), spec.text("imagePullPolicy"));
-        self.containers[at].image.clone_from(&image);
-        self.dirty = true;
-        let reference = match Reference::parse(&image) {
-            Ok(reference) => reference,
-            Err(message) => {
-                self.say(true, "InspectFailed", at, message.clone());
-                self.say(true, "Failed", at, "Error: InvalidImageName".into());
-                self.containers[at].state = State::ImageError { reason: "InvalidImageName", message, retry: None };
-                return;
-            }
-        };
-        let present = node.images.contains(&reference.full());
-        if present && policy != "Always" {
-            let message =
-                format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-            self.say(false, "Pulled", at, message);
-            self.containers[at].state = State::Starting { at: now + node.latencies.start };
-        } else if policy == "Never" {
-            let message = format!("Container image \"{image}\" is not present with pull policy of Never");
-            self.say(true, "ErrImageNeverPull", at, message.clone());
-            self.say(true, "Failed", at, "Error: ErrImageNeverPull".into());
-            let reason = "ErrImageNeverPull";
-            self.containers[at].state = State::ImageError { reason, message, retry: None };
-        } else {
-            self.say(false, "Pulling", at, format!("Pulling image \"{image}\""));
-            // An image that is there is only checked for news.
-            let time = if present { node.latencies.pull / 10 } else { node.latencies.pull };
-            self.containers[at].state = State::Pulling { until: now + time, began: now };
-        }
-    }
-
-    fn finish_pull(&mut self, at: usize, node: &mut Node, began: Timestamp, now: Timestamp) {
-        let image = self.containers[at].image.clone();
-        let Ok(reference) = Reference::parse(&image) else { return };
-        self.dirty = true;
-        match reference.resolve() {
-            Ok(()) => {
-                node.images.insert(reference.full());
-                let took =
-                    format!("{:?}", Duration::from_millis(now.duration_since(began).as_millis().unsigned_abs() as u64));
-                let size = reference.size();
-                let message = format!(
-                    "Successfully pulled image \"{image}\" in {took} ({took} including waiting). Image size: {size} bytes."
-                );
-                self.say(false, "Pulled", at, message);
-                self.containers[at].state = State::Starting { at: now + node.latencies.start };
-            }
-            Err(why) => {
-                let backoff = &mut self.containers[at].backoff;
-                // The first attempt is followed by a pause, too.
-                let delay = match backoff.next(now) {
-                    SignedDuration::ZERO => backoff.next(now),
-                    delay => delay,
-                };
-                self.say(true, "Failed", at, format!("Failed to pull image \"{image}\": {why}"));
-                self.say(true, "Failed", at, "Error: ErrImagePull".into());
-                self.say(false, "BackOff", at, format!("Back-off pulling image \"{image}\""));
-                self.say(true, "Failed", at, "Error: ImagePullBackOff".into());
-                let message = format!("Back-off pulling image \"{image}\": ErrImagePull: {why}");
-                let retry = Some(now + delay);
-                self.containers[at].state = State::ImageError { reason: "ImagePullBackOff", message, retry };
-            }
-        }
-    }
-
-    fn run_first(&mut self, at: usize, pod: &Value, now: Timestamp) {
-        // The pauses after failed pulls do not count for the container.
-        self.containers[at].backoff = BackOff::default();
-        self.run(at, pod, now, now);
-        self.say(false, "Created", at, "Container created".into());
-        self.say(false, "Started", at, "Container started".into());
-    }
-
-    fn restart(&mut self, at: usize, pod: &Value, now: Timestamp) {
-        let container = &mut self.containers[at];
-        if let State::Terminated { how, .. } = &container.state {
-            container.last = Some(how.clone());
-        }
-        container.restarts = container.restarts.saturating_add(1);
-        let image = container.image.clone();
-        let pulled = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-        self.say(false, "Pulled", at, pulled);
-        self.run(at, pod, now, now);
-        self.say(false, "Created", at, "Container created".into());
-        self.say(false, "Started", at, "Container started".into());
-    }
-
-    /// The container runs, since `since`.
-    fn run(&mut self, at: usize, pod: &Value, since: Timestamp, now: Timestamp) {
-        let container = &mut self.containers[at];
-        let spec = spec_of(pod, container);
-        let Ok(image) = Reference::parse(spec.text("image")) else { return };
-        let process = Box::new(Process::start(&image, spec, hostname(pod)));
-        let ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let elapsed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        let subject = Subject { container: spec, process: &process, ip: &ip, hostname: hostname(pod), elapsed };
-        container.probes = Kind::ALL.into_iter().filter_map(|kind| Probe::new(kind, &subject, since)).collect();
-        let has = |kind| container.probes.iter().any(|probe| probe.kind == kind);
-        container.started = !has(Kind::Startup);
-        container.ready = container.started && !has(Kind::Readiness);
-        if !container.started {
-            for probe in &mut container.probes {
-                probe.wait_for_startup();
-            }
-        }
-        container.state = State::Running { since, process };
-        self.dirty = true;
-    }
-
-    /// Runs the probes of a container that are due.
-    fn probe(&mut self, at: usize, pod: &Value, now: Timestamp) {
-        let container = &mut self.containers[at];
-        let State::Running { since, process } = &container.state else { return };
-        let (since, spec) = (*since, spec_of(pod, container));
-        let ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let elapsed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        let subject = Subject { container: spec, process, ip: &ip, hostname: hostname(pod), elapsed };
-        let (mut failures, mut failed) = (Vec::new(), None);
-        for probe in container.probes.iter_mut().filter(|probe| probe.due.is_some_and(|due| due <= now)) {
-            failures.extend(probe.run(&subject, now));
-            if probe.has_failed() {
-                failed = Some(probe.kind);
-            }
-        }
-        let passing = |kind| container.probes.iter().filter(|probe| probe.kind == kind).all(|probe| probe.passing);
-        let (started, ready) = (passing(Kind::Startup), passing(Kind::Startup) && passing(Kind::Readiness));
-        if started && !container.started {
-            for probe in container.probes.iter_mut().filter(|probe| probe.kind != Kind::Startup) {
-                probe.begin(since, now);
-            }
-        }
-        self.dirty |= (started, ready) != (container.started, container.ready);
-        (container.started, container.ready) = (started, ready);
-        let stopped = process.stopped();
-        for message in failures {
-            self.say(true, "Unhealthy", at, message);
-        }
-        if let Some(kind) = failed {
-            let name = &self.containers[at].name;
-            let message = format!("Container {name} failed {} probe, will be restarted", kind.lower());
-            self.kill(at, message, stopped, now);
-        }
-    }
-
-    /// Restarts a running container whose image is another one now.
-    fn follow_image(&mut self, at: usize, pod: &Value, now: Timestamp) {
-        let container = &self.containers[at];
-        let State::Running { process, .. } = &container.state else { return };
-        let image = spec_of(pod, container).text("image");
-        if image.is_empty() || image == container.image {
-            return;
-        }
-        let (stopped, message) =
-            (process.stopped(), format!("Container {} definition changed, will be restarted", container.name));
-        self.containers[at].image = image.to_string();
-        self.kill(at, message, stopped, now);
-        // The new image may have to be pulled, and is started without a pause.
-        let container = &mut self.containers[at];
-        if let State::Terminated { how, .. } = &container.state {
-            container.last = Some(how.clone());
-            container.restarts = container.restarts.saturating_add(1);
-            container.state = State::Blocked;
-        }
-    }
-
-    fn kill(&mut self, at: usize, message: String, code: i32, now: Timestamp) {
-        self.say(false, "Killing", at, message);
-        if self.containers[at].end(code, now).is_some() {
-            self.dirty = true;
-            self.consider_restart(at, true, now);
-        }
-    }
-
     /// A container has ended: it starts again if the restart policy wants it, after a pause unless it is the first time.
     /// One that was `killed` starts again at once, the first time.
     fn consider_restart(&mut self, at: usize, killed: bool, now: Timestamp) {
@@ -467,11 +311,9 @@ impl PodState {
         let State::Terminated { how, .. } = &container.state else { return };
         let wanted = match (container.role, self.restart_policy) {
             (Role::Sidecar, _) => true,
-            (Role::Init, RestartPolicy::Never) => false,
-            (Role::Init, _) => how.code != 0,
+            (Role::Ephemeral, _) | (Role::Init | Role::Main, RestartPolicy::Never) => false,
             (Role::Main, RestartPolicy::Always) => true,
-            (Role::Main, RestartPolicy::OnFailure) => how.code != 0,
-            (Role::Main, RestartPolicy::Never) => false,
+            (Role::Init, _) | (Role::Main, RestartPolicy::OnFailure) => how.code != 0,
         };
         if !wanted {
             return;
@@ -480,7 +322,14 @@ impl PodState {
         let delay = container.backoff.next(now);
         if delay.is_zero() {
             let pause = if killed { SignedDuration::ZERO } else { SEEN_ENDED };
-            container.state = State::Terminated { how, restart: Some(now + pause) };
+            // A container that did not start is waiting for the next attempt, not terminated.
+            container.state = if how.reason == "StartError" {
+                let message = how.message.clone();
+                container.last = Some(how);
+                State::Error { reason: "RunContainerError", message, retry: Some(now + pause) }
+            } else {
+                State::Terminated { how, restart: Some(now + pause) }
+            };
             return;
         }
         container.last = Some(how);
@@ -494,21 +343,23 @@ impl PodState {
 
     fn say(&mut self, warning: bool, reason: &'static str, at: usize, message: String) {
         let container = &self.containers[at];
-        let list = if container.role == Role::Main { "containers" } else { "initContainers" };
-        let field = Some(format!("spec.{list}{{{}}}", container.name));
+        let field = Some(format!("spec.{}{{{}}}", container.role.list(), container.name));
         self.occurrences.push(Occurrence { warning, reason, message, field });
+    }
+
+    /// An Event about the Pod as a whole.
+    fn say_of_pod(&mut self, warning: bool, reason: &'static str, message: String) {
+        self.occurrences.push(Occurrence { warning, reason, message, field: None });
     }
 }
 
 /// The spec of a container.
 pub fn spec_of<'a>(pod: &'a Value, container: &Container) -> &'a Value {
-    let list = if container.role == Role::Main { "spec.containers" } else { "spec.initContainers" };
-    pod.list(list).iter().find(|spec| spec.text("name") == container.name).unwrap_or(&Value::Null)
+    let specs = pod.at("spec").list(container.role.list());
+    specs.iter().find(|spec| spec.text("name") == container.name).unwrap_or(&Value::Null)
 }
 
-fn hostname(pod: &Value) -> &str {
-    match pod.text("spec.hostname") {
-        "" => pod.name(),
-        hostname => hostname,
-    }
+/// The probes that a container has.
+fn probes_of(spec: &Value) -> Vec<Probe> {
+    Kind::ALL.into_iter().filter_map(|kind| Probe::of(kind, spec)).collect()
 }

@@ -1,7 +1,7 @@
 //! The status of a Pod as its kubelet reports it.
 
 use super::container::{Container, Role, State, id};
-use super::pod::{PodState, spec_of};
+use super::pod::{PodState, identity, spec_of};
 use crate::node::runtime::Reference;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -26,11 +26,13 @@ impl Report {
             state.containers.iter().filter(filter).map(|c| c.name.clone()).collect::<Vec<_>>()
         };
         let ready = |c: &Container| c.ready && c.is_running();
-        let statuses = |init: bool| -> Value {
-            let chosen = state.containers.iter().filter(|c| (c.role != Role::Main) == init);
+        let statuses = |list: Role| -> Value {
+            let chosen = state.containers.iter().filter(|c| c.role.list() == list.list());
             let list: Vec<Value> = chosen.map(|c| container_status(c, state, pod)).collect();
             if list.is_empty() { Value::Null } else { list.into() }
         };
+        // Before there is a sandbox, nobody has the address.
+        let pod_ip = state.ip.filter(|_| state.sandbox.is_some() || pod.has("status.podIP"));
         let ip = |ip: Option<Ipv4Addr>| ip.map_or(Value::Null, |ip| ip.to_string().into());
         let ips = |ip: Option<Ipv4Addr>| ip.map_or(Value::Null, |ip| json!([{"ip": ip.to_string()}]));
         let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
@@ -41,20 +43,21 @@ impl Report {
                 ("message", text(state.reason.map(|(_, message)| message))),
                 ("hostIP", host_ip.to_string().into()),
                 ("hostIPs", ips(Some(host_ip))),
-                ("podIP", ip(state.ip)),
-                ("podIPs", ips(state.ip)),
+                ("podIP", ip(pod_ip)),
+                ("podIPs", ips(pod_ip)),
                 ("startTime", format_time(state.start_time).into()),
-                ("initContainerStatuses", statuses(true)),
-                ("containerStatuses", statuses(false)),
+                ("initContainerStatuses", statuses(Role::Init)),
+                ("containerStatuses", statuses(Role::Main)),
+                ("ephemeralContainerStatuses", statuses(Role::Ephemeral)),
             ],
-            sandbox: state.ip.is_some() && !state.is_finished(),
+            sandbox: state.sandbox.is_some() && !state.is_finished(),
             phase: state.phase,
             incomplete: names(&|c| match c.role {
                 Role::Init => !c.is_complete(),
                 Role::Sidecar => !c.started && state.phase != "Succeeded",
-                Role::Main => false,
+                Role::Main | Role::Ephemeral => false,
             }),
-            unready: names(&|c| c.role != Role::Init && !ready(c)),
+            unready: names(&|c| matches!(c.role, Role::Main | Role::Sidecar) && !ready(c)),
             now,
         }
     }
@@ -167,8 +170,10 @@ fn container_status(container: &Container, state: &PodState, pod: &Value) -> Val
         if init.is_empty() { "ContainerCreating" } else { "PodInitializing" }
     };
     let now = match &container.state {
-        State::Blocked | State::Pulling { .. } | State::Starting { .. } => json!({"waiting": {"reason": waiting()}}),
-        State::ImageError { reason, message, .. } => json!({"waiting": {"reason": reason, "message": message}}),
+        State::Blocked | State::Pulling { .. } | State::Starting { .. } | State::Hooking { .. } => {
+            json!({"waiting": {"reason": waiting()}})
+        }
+        State::Error { reason, message, .. } => json!({"waiting": {"reason": reason, "message": message}}),
         State::CrashLoop { delay, .. } => {
             let message = format!(
                 "back-off {} restarting failed container={name} pod={}_{}({uid})",
@@ -189,6 +194,7 @@ fn container_status(container: &Container, state: &PodState, pod: &Value) -> Val
     };
     let ready = match container.role {
         Role::Init => container.is_complete(),
+        Role::Ephemeral => false,
         _ => container.ready && container.is_running(),
     };
     let reference = Reference::parse(spec.text("image"));
@@ -214,11 +220,7 @@ fn container_status(container: &Container, state: &PodState, pod: &Value) -> Val
         if !spec.map("resources.requests").is_empty() {
             status.set("allocatedResources", spec.at("resources.requests").clone());
         }
-        let identity = |field: &str| {
-            let own = spec.int(&format!("securityContext.{field}"));
-            own.or_else(|| pod.int(&format!("spec.securityContext.{field}"))).unwrap_or(0)
-        };
-        let (user, group) = (identity("runAsUser"), identity("runAsGroup"));
+        let (user, group) = (identity(pod, spec, "runAsUser"), identity(pod, spec, "runAsGroup"));
         status.set("user", json!({"linux": {"uid": user, "gid": group, "supplementalGroups": [group]}}));
     }
     let mounts: Vec<Value> = spec.list("volumeMounts").iter().map(mount_status).collect();

@@ -103,11 +103,15 @@ impl Reference {
             ));
         }
         if unknown(&self.tag) {
-            return Err(format!(
-                "failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": {full}: not found"
-            ));
+            return Err(self.no_such_tag());
         }
         Ok(())
+    }
+
+    /// What a pull fails with when the repository does not have the tag.
+    pub fn no_such_tag(&self) -> String {
+        let full = self.full();
+        format!("failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": {full}: not found")
     }
 
     /// The size of the image in bytes, invented but always the same.

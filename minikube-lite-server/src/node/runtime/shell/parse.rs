@@ -1,426 +1,484 @@
-//! The grammar of the shell (POSIX sh, chapter 2, without functions, case and here-documents).
+//! Reads scripts: the grammar of the POSIX shell.
 
-/// A command.
-#[derive(Debug)]
-pub enum Command {
-    Simple {
-        words: Vec<Word>,
-        redirects: Vec<Redirect>,
-    },
-    Pipeline(Vec<Command>),
-    Not(Box<Command>),
-    /// The first command, and each further one with what it comes after: `true` for `&&`, `false` for `||`.
-    AndOr(Box<Command>, Vec<(bool, Command)>),
-    Sequence(Vec<Command>),
-    Background(Box<Command>),
-    Subshell(Box<Command>),
-    If {
-        arms: Vec<(Command, Command)>,
-        otherwise: Option<Box<Command>>,
-    },
-    While {
-        condition: Box<Command>,
-        until: bool,
-        body: Box<Command>,
-    },
-    For {
-        variable: String,
-        items: Vec<Word>,
-        body: Box<Command>,
-    },
+use super::syntax::{Command, Connector, Execution, Node, Part, Redirect, Simple, Target, Word};
+use super::words::is_name;
+use std::sync::{Arc, OnceLock};
+
+/// How deep commands may be nested.
+const DEPTH: usize = 48;
+
+/// Why a script cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    pub problem: Problem,
+    pub line: usize,
 }
 
-/// `> target`, `2>> target`, `< target`.
-#[derive(Debug)]
-pub struct Redirect {
-    /// 0 input, 1 output, 2 errors.
-    pub stream: u8,
-    pub append: bool,
-    /// `2>&1` has the target `&1`.
-    pub target: Word,
-}
-
-/// A word before expansion.
-pub type Word = Vec<Part>;
-
-#[derive(Debug, Clone)]
-pub enum Part {
-    Text(String),
-    /// `$name`, `${name}`, `${name:-default}`. Split into words unless quoted.
-    Variable {
-        name: String,
-        default: Option<String>,
-        quoted: bool,
+#[derive(Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A word or an operator in a place where it cannot be; `expecting` is what was missing.
+    Unexpected {
+        token: String,
+        expecting: Option<&'static str>,
     },
-    /// `$(script)`.
-    Substitution {
-        script: String,
-        quoted: bool,
+    /// The script ends too early; more of it may help.
+    EndOfFile {
+        expecting: Option<&'static str>,
     },
-    /// `$((expression))`.
-    Arithmetic(String),
+    /// A quoted string without an end.
+    UnterminatedQuote,
+    BadSubstitution,
+    /// Nested deeper than anybody would.
+    TooDeep,
 }
 
-#[derive(Debug)]
-enum Token {
-    Word(Word),
-    Operator(&'static str),
-    /// The stream that is redirected, and whether it appends.
-    Redirect(u8, bool),
+impl SyntaxError {
+    /// Whether the rest of the script could put it right.
+    pub fn is_incomplete(&self) -> bool {
+        matches!(self.problem, Problem::EndOfFile { .. } | Problem::UnterminatedQuote)
+    }
 }
 
-/// How deep commands may be nested: a script must not be able to use up the stack.
-const DEPTH: usize = 20;
+pub type Result<T> = std::result::Result<T, SyntaxError>;
 
-/// Reads a script. `None` for a syntax error.
-pub fn parse(script: &str) -> Option<Command> {
-    let mut parser = Parser { tokens: tokens(script)?, at: 0, depth: 0 };
-    let command = parser.list(&[])?;
-    (parser.at == parser.tokens.len()).then_some(command)
+/// A script that is being read.
+pub struct Parser {
+    pub(super) chars: Vec<char>,
+    pub(super) at: usize,
+    pub(super) depth: usize,
+    /// The line of `at`, from 1.
+    pub(super) line: usize,
+    /// Here-documents whose text begins on the next line.
+    here: Vec<Here>,
+    /// Whether more may follow, so that a here-document may not simply end.
+    partial: bool,
 }
 
-struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
-    depth: usize,
+struct Here {
+    delimiter: String,
+    quoted: bool,
+    tabs: bool,
+    text: Arc<OnceLock<Word>>,
 }
+
+const RESERVED: &[&str] =
+    &["!", "{", "}", "if", "then", "elif", "else", "fi", "while", "until", "for", "do", "done", "case", "esac"];
 
 impl Parser {
-    fn operator(&mut self, text: &str) -> bool {
-        let is = matches!(self.tokens.get(self.at), Some(Token::Operator(op)) if *op == text);
-        self.at += usize::from(is);
-        is
-    }
-    /// The unquoted word that comes next, if it is one.
-    fn plain(&self) -> Option<&str> {
-        match self.tokens.get(self.at) {
-            Some(Token::Word(word)) => match word.as_slice() {
-                [Part::Text(text)] => Some(text),
-                _ => None,
-            },
-            Some(Token::Operator(op @ (")" | "}"))) => Some(op),
-            _ => None,
-        }
-    }
-    fn keyword(&mut self, text: &str) -> Option<()> {
-        (self.plain() == Some(text)).then(|| self.at += 1)
-    }
-    fn skip_newlines(&mut self) {
-        while self.operator("\n") || self.operator(";") {}
+    /// Reads a whole script.
+    pub fn new(script: &str) -> Parser {
+        Parser { chars: script.chars().collect(), at: 0, depth: 0, line: 1, here: Vec::new(), partial: false }
     }
 
-    /// Commands up to one of the words in `ends`, which is left.
-    fn list(&mut self, ends: &[&str]) -> Option<Command> {
-        self.depth += 1;
-        if self.depth > DEPTH {
-            return None;
+    /// Reads a script of which there may be more.
+    pub fn partial(script: &str, line: usize) -> Parser {
+        Parser { partial: true, line, ..Parser::new(script) }
+    }
+
+    /// The commands of the next line that has any, as far as they belong together. `None` at the end.
+    ///
+    /// # Errors
+    /// When they are no commands.
+    pub fn next(&mut self) -> Result<Option<Node>> {
+        self.newlines()?;
+        if self.at >= self.chars.len() {
+            return Ok(None);
         }
-        let mut commands = Vec::new();
+        let list = self.list(&[], true)?;
+        self.blanks();
+        if let Some(c) = self.peek() {
+            if c != '\n' {
+                return self.unexpected(None);
+            }
+            self.newline()?;
+        } else {
+            self.here_documents()?;
+        }
+        Ok(Some(list))
+    }
+
+    /// Whether nothing but blanks is left.
+    pub fn is_at_end(&self) -> bool {
+        self.chars[self.at..].iter().all(|c| c.is_whitespace())
+    }
+
+    pub(super) fn error<T>(&self, problem: Problem) -> Result<T> {
+        Err(SyntaxError { problem, line: self.line })
+    }
+    /// Complains of what is next.
+    pub(super) fn unexpected<T>(&mut self, expecting: Option<&'static str>) -> Result<T> {
+        self.blanks();
+        if self.at >= self.chars.len() {
+            return self.error(Problem::EndOfFile { expecting });
+        }
+        let token = match self.operator() {
+            Some(operator) => operator.to_string(),
+            None => {
+                let rest = &self.chars[self.at..];
+                rest.iter().take_while(|c| !is_blank(**c) && !is_meta(**c)).collect()
+            }
+        };
+        let token = if token == "\n" { "newline".to_string() } else { token };
+        self.error(Problem::Unexpected { token, expecting })
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+    pub(super) fn starts_with(&self, text: &str) -> bool {
+        text.chars().enumerate().all(|(i, c)| self.chars.get(self.at + i) == Some(&c))
+    }
+    pub(super) fn eat(&mut self, text: &str) -> bool {
+        let found = self.starts_with(text);
+        if found {
+            self.at += text.chars().count();
+        }
+        found
+    }
+    pub(super) fn bump(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += 1;
+        self.line += usize::from(c == '\n');
+        Some(c)
+    }
+
+    /// Skips blanks, comments and continued lines.
+    pub(super) fn blanks(&mut self) {
         loop {
-            self.skip_newlines();
-            if self.at >= self.tokens.len() || self.plain().is_some_and(|word| ends.contains(&word)) {
-                self.depth -= 1;
-                return Some(Command::Sequence(commands));
+            match self.peek() {
+                Some(c) if is_blank(c) => self.at += 1,
+                Some('\\') if self.starts_with("\\\n") => {
+                    self.at += 2;
+                    self.line += 1;
+                }
+                Some('#') => {
+                    while self.peek().is_some_and(|c| c != '\n') {
+                        self.at += 1;
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes a line feed, and the here-documents that begin after it.
+    fn newline(&mut self) -> Result<()> {
+        self.bump();
+        self.here_documents()
+    }
+
+    pub(super) fn newlines(&mut self) -> Result<()> {
+        loop {
+            self.blanks();
+            if self.peek() != Some('\n') {
+                return Ok(());
+            }
+            self.newline()?;
+        }
+    }
+
+    fn here_documents(&mut self) -> Result<()> {
+        for here in std::mem::take(&mut self.here) {
+            let mut text = String::new();
+            loop {
+                if self.at >= self.chars.len() {
+                    if self.partial {
+                        return self.error(Problem::EndOfFile { expecting: None });
+                    }
+                    break;
+                }
+                let mut line = String::new();
+                while let Some(c) = self.bump() {
+                    if c == '\n' {
+                        break;
+                    }
+                    line.push(c);
+                }
+                let line = if here.tabs { line.trim_start_matches('\t') } else { &line };
+                if line == here.delimiter {
+                    break;
+                }
+                text += line;
+                text.push('\n');
+            }
+            let word = if here.quoted { vec![Part::Quoted(text)] } else { Parser::new(&text).here_text()? };
+            // It is set once: each here-document is read once.
+            let _ = here.text.set(word);
+        }
+        Ok(())
+    }
+
+    /// The operator that is next, which is left.
+    pub(super) fn operator(&self) -> Option<&'static str> {
+        const OPERATORS: &[&str] = &[
+            "&>>", "&>", "&&", "||", ";;&", ";;", ";&", "<<-", "<<", ">>", "<&", ">&", "<>", ">|", "\n", ";", "&", "|",
+            "(", ")", "<", ">",
+        ];
+        OPERATORS.iter().copied().find(|operator| self.starts_with(operator))
+    }
+    pub(super) fn eat_operator(&mut self, operator: &str) -> bool {
+        self.blanks();
+        let found = self.operator() == Some(operator);
+        if found {
+            self.at += operator.len();
+        }
+        found
+    }
+
+    /// The reserved word that is next, which is left.
+    pub(super) fn reserved(&mut self) -> Option<&'static str> {
+        self.blanks();
+        RESERVED.iter().copied().find(|word| {
+            let after = self.chars.get(self.at + word.len());
+            self.starts_with(word) && after.is_none_or(|c| is_blank(*c) || is_meta(*c))
+        })
+    }
+    pub(super) fn eat_reserved(&mut self, word: &str) -> bool {
+        let found = self.reserved() == Some(word);
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+    pub(super) fn expect(&mut self, word: &'static str) -> Result<()> {
+        if self.eat_reserved(word) { Ok(()) } else { self.unexpected(Some(word)) }
+    }
+
+    pub(super) fn deeper<T>(&mut self, read: impl FnOnce(&mut Parser) -> Result<T>) -> Result<T> {
+        if self.depth >= DEPTH {
+            return self.error(Problem::TooDeep);
+        }
+        self.depth += 1;
+        let read = read(self)?;
+        self.depth -= 1;
+        Ok(read)
+    }
+
+    /// Commands up to one of the reserved words or operators in `ends`, which is left; up to the end of the line where
+    /// that is asked for.
+    pub(super) fn list(&mut self, ends: &[&'static str], line: bool) -> Result<Node> {
+        self.deeper(|parser| parser.commands(ends, line))
+    }
+
+    fn commands(&mut self, ends: &[&'static str], line: bool) -> Result<Node> {
+        let mut commands: Vec<(Node, Execution)> = Vec::new();
+        loop {
+            if line {
+                self.blanks();
+            } else {
+                self.newlines()?;
+            }
+            let ended = self.reserved().is_some_and(|word| ends.contains(&word))
+                || self.operator().is_some_and(|operator| ends.contains(&operator));
+            let over = self.at >= self.chars.len();
+            if over && !ends.is_empty() {
+                return self.error(Problem::EndOfFile { expecting: ends.first().copied() });
+            }
+            if ended || over || (line && self.peek() == Some('\n')) {
+                break;
             }
             let command = self.and_or()?;
-            let background = self.operator("&");
-            commands.push(if background { Command::Background(Box::new(command)) } else { command });
-            let done = self.at >= self.tokens.len() || self.plain().is_some_and(|word| ends.contains(&word));
-            if !(background || done || self.operator(";") || self.operator("\n")) {
-                return None;
+            let background = self.eat_operator("&");
+            commands.push((command, if background { Execution::Background } else { Execution::Foreground }));
+            if !background && !self.eat_operator(";") {
+                self.blanks();
+                match self.operator() {
+                    Some("\n") => {}
+                    Some(operator) if ends.contains(&operator) => {}
+                    None if self.at >= self.chars.len() => {}
+                    _ => return self.unexpected(None),
+                }
             }
         }
+        Ok(match commands.as_slice() {
+            [(command, Execution::Foreground)] => command.clone(),
+            _ => Arc::new(Command::List(commands)),
+        })
     }
 
-    fn and_or(&mut self) -> Option<Command> {
+    fn and_or(&mut self) -> Result<Node> {
         let first = self.pipeline()?;
         let mut rest = Vec::new();
         loop {
-            let and = self.operator("&&");
-            if !and && !self.operator("||") {
+            let connector = if self.eat_operator("&&") {
+                Connector::And
+            } else if self.eat_operator("||") {
+                Connector::Or
+            } else {
                 break;
-            }
-            self.skip_newlines();
-            rest.push((and, self.pipeline()?));
+            };
+            self.newlines()?;
+            rest.push((connector, self.pipeline()?));
         }
-        Some(if rest.is_empty() { first } else { Command::AndOr(Box::new(first), rest) })
+        Ok(if rest.is_empty() { first } else { Arc::new(Command::AndOr(first, rest)) })
     }
 
-    fn pipeline(&mut self) -> Option<Command> {
-        let mut negated = false;
-        while self.keyword("!").is_some() {
-            negated = !negated;
+    fn pipeline(&mut self) -> Result<Node> {
+        if self.eat_reserved("!") {
+            return Ok(Arc::new(Command::Not(self.deeper(Parser::pipeline)?)));
         }
-        let mut stages = vec![self.command()?];
-        while self.operator("|") {
-            self.skip_newlines();
+        let first = self.command()?;
+        let mut stages = vec![first];
+        while self.eat_operator("|") {
+            self.newlines()?;
             stages.push(self.command()?);
         }
-        let pipeline = if stages.len() == 1 { stages.remove(0) } else { Command::Pipeline(stages) };
-        Some(if negated { Command::Not(Box::new(pipeline)) } else { pipeline })
+        Ok(if stages.len() == 1 { stages.remove(0) } else { Arc::new(Command::Pipeline(stages)) })
     }
 
-    fn command(&mut self) -> Option<Command> {
-        if self.operator("(") {
-            let body = self.list(&[")"])?;
-            return self.operator(")").then(|| Command::Subshell(Box::new(body)));
-        }
-        match self.plain() {
+    fn command(&mut self) -> Result<Node> {
+        let compound = match self.reserved() {
             Some("{") => {
                 self.at += 1;
-                let body = self.list(&["}"])?;
-                self.keyword("}")?;
-                Some(body)
+                let body = self.list(&["}"], false)?;
+                self.expect("}")?;
+                body
             }
-            Some("if") => self.conditional(),
+            Some("if") => self.conditional()?,
             Some(word @ ("while" | "until")) => {
-                let until = word == "until";
-                self.at += 1;
-                let condition = Box::new(self.list(&["do"])?);
-                Some(Command::While { condition, until, body: self.body()? })
+                self.at += word.len();
+                let condition = self.list(&["do"], false)?;
+                Arc::new(Command::While { condition, until: word == "until", body: self.body()? })
             }
-            Some("for") => {
+            Some("for") => self.iteration()?,
+            Some("case") => self.case()?,
+            Some(_) => return self.unexpected(None),
+            None if self.operator() == Some("(") => {
                 self.at += 1;
-                let variable = self.plain()?.to_string();
-                self.at += 1;
-                self.keyword("in")?;
-                let mut items = Vec::new();
-                while let Some(Token::Word(word)) = self.tokens.get(self.at) {
-                    items.push(word.clone());
-                    self.at += 1;
+                let body = self.list(&[")"], false)?;
+                if !self.eat_operator(")") {
+                    return self.unexpected(Some(")"));
                 }
-                self.skip_newlines();
-                Some(Command::For { variable, items, body: self.body()? })
+                Arc::new(Command::Subshell(body))
             }
-            Some("then" | "else" | "elif" | "fi" | "do" | "done" | ")" | "}") => None,
-            _ => self.simple(),
+            None => return self.simple(),
+        };
+        let mut redirects = Vec::new();
+        while let Some(redirect) = self.redirect()? {
+            redirects.extend(redirect);
         }
+        Ok(if redirects.is_empty() { compound } else { Arc::new(Command::Redirected(compound, redirects)) })
     }
 
-    fn body(&mut self) -> Option<Box<Command>> {
-        self.keyword("do")?;
-        let body = self.list(&["done"])?;
-        self.keyword("done")?;
-        Some(Box::new(body))
+    /// A word without quotes and expansions.
+    pub(super) fn plain_word(&mut self) -> Result<Option<String>> {
+        self.blanks();
+        let start = self.at;
+        Ok(match self.word()?.as_deref() {
+            Some([Part::Text(text)]) => Some(text.clone()),
+            _ => {
+                self.at = start;
+                None
+            }
+        })
     }
 
-    fn conditional(&mut self) -> Option<Command> {
-        let mut arms = Vec::new();
-        let mut otherwise = None;
-        self.keyword("if")?;
+    fn simple(&mut self) -> Result<Node> {
+        let mut simple = Simple::default();
+        self.blanks();
+        simple.line = self.line;
         loop {
-            let condition = self.list(&["then"])?;
-            self.keyword("then")?;
-            arms.push((condition, self.list(&["elif", "else", "fi"])?));
-            if self.keyword("elif").is_some() {
+            if let Some(redirects) = self.redirect()? {
+                simple.redirects.extend(redirects);
                 continue;
             }
-            if self.keyword("else").is_some() {
-                otherwise = Some(Box::new(self.list(&["fi"])?));
+            if simple.words.is_empty()
+                && let Some(name) = self.assignment()
+            {
+                simple.assignments.push((name, self.word()?.unwrap_or_default()));
+                continue;
             }
-            self.keyword("fi")?;
-            return Some(Command::If { arms, otherwise });
+            let Some(word) = self.word()? else { break };
+            let first = simple.words.is_empty() && simple.assignments.is_empty() && simple.redirects.is_empty();
+            if first && let [Part::Text(name)] = word.as_slice() {
+                if self.eat_operator("(") {
+                    if !self.eat_operator(")") {
+                        return self.unexpected(Some(")"));
+                    }
+                    return self.function(name.clone());
+                }
+                // bash's way of saying it.
+                if name == "function"
+                    && let Some(name) = self.plain_word()?
+                {
+                    if self.eat_operator("(") && !self.eat_operator(")") {
+                        return self.unexpected(Some(")"));
+                    }
+                    return self.function(name);
+                }
+            }
+            simple.words.push(word);
         }
+        if simple.words.is_empty() && simple.assignments.is_empty() && simple.redirects.is_empty() {
+            return self.unexpected(None);
+        }
+        Ok(Arc::new(Command::Simple(simple)))
     }
 
-    fn simple(&mut self) -> Option<Command> {
-        let (mut words, mut redirects) = (Vec::new(), Vec::new());
-        loop {
-            match self.tokens.get(self.at) {
-                Some(Token::Word(word)) => words.push(word.clone()),
-                Some(Token::Redirect(stream, append)) => {
-                    let (stream, append) = (*stream, *append);
-                    self.at += 1;
-                    let Some(Token::Word(target)) = self.tokens.get(self.at) else { return None };
-                    redirects.push(Redirect { stream, append, target: target.clone() });
-                }
-                _ if words.is_empty() && redirects.is_empty() => return None,
-                _ => return Some(Command::Simple { words, redirects }),
-            }
+    fn function(&mut self, name: String) -> Result<Node> {
+        self.newlines()?;
+        Ok(Arc::new(Command::Function(name, self.deeper(Parser::command)?)))
+    }
+
+    /// `name=`, which is taken.
+    fn assignment(&mut self) -> Option<String> {
+        self.blanks();
+        let rest = &self.chars[self.at..];
+        let length = rest.iter().position(|c| *c == '=')?;
+        let name: String = rest[..length].iter().collect();
+        is_name(&name).then(|| {
+            self.at += length + 1;
+            name
+        })
+    }
+
+    /// A redirection, if one is next: two for `>&file` of both streams.
+    fn redirect(&mut self) -> Result<Option<Vec<Redirect>>> {
+        self.blanks();
+        let start = self.at;
+        let digit = self.peek().and_then(|c| c.to_digit(10));
+        if digit.is_some() {
             self.at += 1;
         }
-    }
-}
-
-fn tokens(script: &str) -> Option<Vec<Token>> {
-    let mut chars = script.chars().peekable();
-    let mut tokens = Vec::new();
-    while let Some(&c) = chars.peek() {
-        match c {
-            ' ' | '\t' | '\r' => {
-                chars.next();
-            }
-            '#' => while chars.next_if(|c| *c != '\n').is_some() {},
-            '\n' | ';' | '&' | '|' | '(' | ')' => {
-                chars.next();
-                let doubled = matches!(c, '&' | '|') && chars.next_if_eq(&c).is_some();
-                tokens.push(Token::Operator(match (c, doubled) {
-                    ('\n', _) => "\n",
-                    (';', _) => ";",
-                    ('&', false) => "&",
-                    ('&', true) => "&&",
-                    ('|', false) => "|",
-                    ('|', true) => "||",
-                    ('(', _) => "(",
-                    _ => ")",
-                }));
-            }
-            '>' | '<' => {
-                chars.next();
-                let append = c == '>' && chars.next_if_eq(&'>').is_some();
-                tokens.push(Token::Redirect(u8::from(c == '>'), append));
-                // `>&1`: the stream is a word of its own.
-                if chars.next_if_eq(&'&').is_some() {
-                    let digit = chars.next()?;
-                    tokens.push(Token::Word(vec![Part::Text(format!("&{digit}"))]));
-                }
+        let operator = match self.operator() {
+            Some(operator) if operator.starts_with(['<', '>']) || (digit.is_none() && operator.starts_with("&>")) => {
+                operator
             }
             _ => {
-                let (word, quoted) = word(&mut chars)?;
-                // `2>`: the digit before belongs to the redirection.
-                match word.as_slice() {
-                    [Part::Text(text)] if text == "2" && !quoted && chars.peek() == Some(&'>') => {
-                        chars.next();
-                        let append = chars.next_if_eq(&'>').is_some();
-                        tokens.push(Token::Redirect(2, append));
-                        if chars.next_if_eq(&'&').is_some() {
-                            let digit = chars.next()?;
-                            tokens.push(Token::Word(vec![Part::Text(format!("&{digit}"))]));
-                        }
-                    }
-                    _ => tokens.push(Token::Word(word)),
-                }
+                self.at = start;
+                return Ok(None);
             }
+        };
+        self.at += operator.len();
+        self.blanks();
+        let fd = digit.map_or(usize::from(operator.starts_with(['>', '&'])), |digit| digit as usize);
+        if operator.starts_with("<<") {
+            let start = self.at;
+            if self.word()?.is_none() {
+                return self.unexpected(None);
+            }
+            let written: String = self.chars[start..self.at].iter().collect();
+            let quoted = written.contains(['\'', '"', '\\']);
+            let delimiter = written.replace(['\'', '"', '\\'], "");
+            let text = Arc::new(OnceLock::new());
+            self.here.push(Here { delimiter, quoted, tabs: operator == "<<-", text: text.clone() });
+            return Ok(Some(vec![Redirect { fd, target: Target::Here(text) }]));
         }
+        let Some(word) = self.word()? else { return self.unexpected(None) };
+        let target = match operator {
+            "<" | "<>" => Target::Read(word),
+            ">>" => Target::Append(word),
+            "<&" | ">&" => Target::Duplicate(word),
+            "&>" | "&>>" => Target::Both(word, operator == "&>>"),
+            _ => Target::Write(word),
+        };
+        Ok(Some(vec![Redirect { fd, target }]))
     }
-    Some(tokens)
 }
 
-type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
-
-/// A word and whether any of it was quoted.
-fn word(chars: &mut Chars) -> Option<(Word, bool)> {
-    let (mut parts, mut text, mut quoted) = (Vec::new(), String::new(), false);
-    let flush = |text: &mut String, parts: &mut Word| {
-        if !text.is_empty() {
-            parts.push(Part::Text(std::mem::take(text)));
-        }
-    };
-    while let Some(&c) = chars.peek() {
-        match c {
-            ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
-            '\'' => {
-                chars.next();
-                quoted = true;
-                loop {
-                    match chars.next()? {
-                        '\'' => break,
-                        c => text.push(c),
-                    }
-                }
-                // An empty quoted string is a word all the same.
-                flush(&mut text, &mut parts);
-            }
-            '"' => {
-                chars.next();
-                quoted = true;
-                loop {
-                    match chars.next()? {
-                        '"' => break,
-                        '\\' => match chars.next()? {
-                            c @ ('"' | '\\' | '$' | '`') => text.push(c),
-                            '\n' => {}
-                            c => text.extend(['\\', c]),
-                        },
-                        '$' => {
-                            flush(&mut text, &mut parts);
-                            expansion(chars, &mut parts, &mut text, true)?;
-                        }
-                        c => text.push(c),
-                    }
-                }
-            }
-            '\\' => {
-                chars.next();
-                match chars.next() {
-                    Some('\n') => {}
-                    Some(c) => text.push(c),
-                    None => text.push('\\'),
-                }
-            }
-            '$' => {
-                chars.next();
-                flush(&mut text, &mut parts);
-                expansion(chars, &mut parts, &mut text, false)?;
-            }
-            c => {
-                chars.next();
-                text.push(c);
-            }
-        }
-    }
-    flush(&mut text, &mut parts);
-    if parts.is_empty() && quoted {
-        parts.push(Part::Text(String::new()));
-    }
-    Some((parts, quoted))
+pub(super) fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r')
 }
-
-/// What follows a `$`.
-fn expansion(chars: &mut Chars, parts: &mut Word, text: &mut String, quoted: bool) -> Option<()> {
-    match chars.peek() {
-        Some('(') => {
-            chars.next();
-            let inner = balanced(chars)?;
-            match inner.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-                Some(expression) => parts.push(Part::Arithmetic(expression.to_string())),
-                None => parts.push(Part::Substitution { script: inner, quoted }),
-            }
-        }
-        Some('{') => {
-            chars.next();
-            let mut inner = String::new();
-            loop {
-                match chars.next()? {
-                    '}' => break,
-                    c => inner.push(c),
-                }
-            }
-            let (name, default) = match inner.split_once(":-") {
-                Some((name, default)) => (name.to_string(), Some(default.to_string())),
-                None => (inner, None),
-            };
-            parts.push(Part::Variable { name, default, quoted });
-        }
-        Some(c) if c.is_ascii_alphanumeric() || "_?$#@*!".contains(*c) => {
-            let mut name = String::from(chars.next()?);
-            if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-                while let Some(c) = chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
-                    name.push(c);
-                }
-            }
-            parts.push(Part::Variable { name, default: None, quoted });
-        }
-        _ => text.push('$'),
-    }
-    Some(())
-}
-
-/// The text up to the parenthesis that closes one already read.
-fn balanced(chars: &mut Chars) -> Option<String> {
-    let (mut inner, mut open) = (String::new(), 1);
-    loop {
-        match chars.next()? {
-            '(' => {
-                open += 1;
-                inner.push('(');
-            }
-            ')' if open == 1 => return Some(inner),
-            ')' => {
-                open -= 1;
-                inner.push(')');
-            }
-            c => inner.push(c),
-        }
-    }
+pub(super) fn is_meta(c: char) -> bool {
+    matches!(c, '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')')
 }

@@ -1,0 +1,308 @@
+//! One run of a container: its processes and files, its log, and the ways into it while it runs.
+
+use super::attach::Streams;
+use super::budget::Budget;
+use super::files::Files;
+use super::log::Log;
+use super::pipe::{Input, pipe};
+use super::process::Program;
+use super::session::{Session, Wanted};
+use super::signal::Signal;
+use super::world::{CannotStart, Start, World, WorldSettings};
+use crate::environment::Environment;
+use crate::node::network::PodNetwork;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How much of the output of a command is kept for whoever runs it, in bytes.
+const MAX_OUTPUT: usize = 10 << 10;
+/// How much of a termination message is kept, in bytes.
+const MAX_MESSAGE: usize = 4096;
+/// How much of the log stands in for a termination message (`FallbackToLogsOnError`): lines, bytes.
+const MESSAGE_FROM_LOG: (usize, usize) = (80, 2048);
+
+/// What a run of a container starts with.
+pub struct ContainerSettings {
+    pub argv: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    pub working_dir: String,
+    pub files: Files,
+    pub network: PodNetwork,
+    pub budget: Budget,
+    pub environment: Environment,
+    /// Run in place of programs that the image's files do not have.
+    pub fallback: Option<Program>,
+    pub declared_ports: Vec<u16>,
+    /// Whom processes run as.
+    pub user: u32,
+    pub group: u32,
+    pub log: Log,
+    pub stop_signal: Signal,
+    /// Standard input is open, and waits for somebody who attaches.
+    pub stdin: bool,
+    /// It ends with the first one who attached.
+    pub stdin_once: bool,
+    pub tty: bool,
+    /// Where the program leaves its last words.
+    pub message_path: String,
+    /// Without last words, a failed program's are the end of its log.
+    pub message_from_log: bool,
+    /// Its memory is not enough after this time.
+    pub out_of_memory: Option<Duration>,
+}
+
+/// A container that runs. When it is dropped, all that runs in it ends.
+pub struct Container {
+    world: World,
+    env: BTreeMap<String, String>,
+    working_dir: String,
+    stop_signal: Signal,
+    streams: Arc<Streams>,
+    ended: watch::Receiver<Option<Ended>>,
+    /// When a stop that is under way gets impatient.
+    deadline: watch::Sender<Option<Instant>>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    pub code: i32,
+    pub at: Timestamp,
+    pub out_of_memory: bool,
+    /// The termination message.
+    pub message: String,
+}
+
+impl Container {
+    /// Starts the program of a container. `on_end` is called once it has ended, from another task.
+    ///
+    /// # Errors
+    /// When there is no such program or it cannot be run.
+    pub fn start(
+        settings: ContainerSettings,
+        on_end: impl FnOnce(Ended) + Send + 'static,
+    ) -> Result<Container, CannotStart> {
+        let ContainerSettings { argv, env, working_dir, files, network, environment, log, .. } = settings;
+        let world = World::new(WorldSettings {
+            hostname: network.identity().hostname.clone(),
+            files,
+            network,
+            environment: environment.clone(),
+            budget: settings.budget,
+            fallback: settings.fallback,
+            declared_ports: settings.declared_ports,
+            user: settings.user,
+            group: settings.group,
+        });
+        let (streams, first) = Streams::new(&log, &environment, settings.stdin, settings.stdin_once, settings.tty);
+        let child = world.spawn(Start {
+            argv,
+            env: with_terminal(env.clone(), settings.tty),
+            cwd: working_dir.clone(),
+            stdin: first.stdin,
+            stdout: first.stdout,
+            stderr: first.stderr,
+            terminal: first.terminal,
+            ..Start::default()
+        });
+        let mut child = match child {
+            Ok(child) => child,
+            Err(why) => {
+                log.end();
+                return Err(why);
+            }
+        };
+        let (end, ended) = watch::channel(None);
+        let waiting = (world.clone(), streams.clone());
+        let (message_path, from_log) = (settings.message_path, settings.message_from_log);
+        let out_of_memory = settings.out_of_memory;
+        tokio::spawn(async move {
+            let (world, streams) = waiting;
+            let (exit, out_of_memory) = match out_of_memory {
+                None => (child.wait().await, false),
+                Some(after) => tokio::select! {
+                    exit = child.wait() => (exit, false),
+                    () = tokio::time::sleep(after) => {
+                        world.kill_all();
+                        (child.wait().await, true)
+                    }
+                },
+            };
+            world.kill_all();
+            streams.end().await;
+            log.end();
+            let mut message = match world.files().read(&message_path) {
+                Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_MESSAGE)]).into_owned(),
+                Err(_) => String::new(),
+            };
+            if message.is_empty() && from_log && exit.code != 0 {
+                message = log.end_of_text(MESSAGE_FROM_LOG.0, MESSAGE_FROM_LOG.1);
+            }
+            let ended = Ended { code: exit.code, at: environment.now(), out_of_memory, message };
+            end.send_replace(Some(ended.clone()));
+            on_end(ended);
+        });
+        Ok(Container {
+            world,
+            env,
+            working_dir,
+            stop_signal: settings.stop_signal,
+            streams,
+            ended,
+            deadline: watch::Sender::new(None),
+        })
+    }
+
+    /// Runs a command for a client.
+    ///
+    /// # Errors
+    /// When there is no such program or it cannot be run.
+    pub fn exec(&self, argv: Vec<String>, wanted: Wanted) -> Result<Session, CannotStart> {
+        let (session, first, gate) = Session::open(wanted);
+        let mut child = self.world.spawn(Start {
+            argv,
+            env: with_terminal(self.env.clone(), wanted.tty),
+            cwd: self.working_dir.clone(),
+            stdin: first.stdin,
+            stdout: first.stdout,
+            stderr: first.stderr,
+            terminal: first.terminal,
+            ..Start::default()
+        })?;
+        let guard = KillOnDrop { world: self.world.clone(), pid: child.pid };
+        let exit = async move {
+            let _guard = guard;
+            let exit = child.wait().await;
+            gate.close();
+            Ok(exit.code)
+        };
+        Ok(Session { exit: Box::pin(exit), ..session })
+    }
+
+    /// Attaches a client to the first process.
+    pub fn attach(&self, wanted: Wanted) -> Session {
+        let mut ended = self.ended.clone();
+        let exit = async move {
+            match ended.wait_for(Option::is_some).await {
+                Ok(ended) => Ok(ended.as_ref().map_or(0, |ended| ended.code)),
+                Err(_) => Err("the container is gone".to_string()),
+            }
+        };
+        Session { exit: Box::pin(exit), ..self.streams.attach(wanted) }
+    }
+
+    /// Runs a command to its end, for a probe or a hook: its exit code and what it wrote, shortened. Dropping the future
+    /// ends the command.
+    ///
+    /// # Errors
+    /// When there is no such program or it cannot be run.
+    pub async fn run(&self, argv: Vec<String>) -> Result<(i32, Vec<u8>), CannotStart> {
+        let (output, input) = pipe();
+        let mut child = self.world.spawn(Start {
+            argv,
+            env: self.env.clone(),
+            cwd: self.working_dir.clone(),
+            stdin: Input::empty(),
+            stdout: output.clone(),
+            stderr: output,
+            ..Start::default()
+        })?;
+        let _guard = KillOnDrop { world: self.world.clone(), pid: child.pid };
+        let read = async {
+            let mut text = Vec::new();
+            while let Ok(part) = input.chunk().await {
+                if part.is_empty() {
+                    break;
+                }
+                text.extend_from_slice(&part[..part.len().min(MAX_OUTPUT - text.len())]);
+            }
+            text
+        };
+        tokio::pin!(read);
+        let (mut text, mut exit) = (None, None);
+        // What it left running in the background may keep the pipe open.
+        while exit.is_none() {
+            tokio::select! {
+                read = &mut read, if text.is_none() => text = Some(read),
+                ended = child.wait() => exit = Some(ended),
+            }
+        }
+        let text = match text {
+            Some(text) => text,
+            None => tokio::time::timeout(Duration::from_millis(100), read).await.unwrap_or_default(),
+        };
+        Ok((exit.map_or(0, |exit| exit.code), text))
+    }
+
+    /// Asks the container to stop, and ends it at the deadline, but not before it has had `least`.
+    pub async fn stop(&self, least: Duration) {
+        self.world.signal(1, self.stop_signal);
+        let mut ended = self.ended.clone();
+        let impatient = async {
+            tokio::join!(self.deadline_passed(), tokio::time::sleep(least));
+        };
+        tokio::select! {
+            _ = ended.wait_for(Option::is_some) => {}
+            () = impatient => self.kill(),
+        }
+    }
+
+    /// The latest moment for the end of a stop; a later call can only bring it forward.
+    pub fn set_deadline(&self, at: Instant) {
+        self.deadline.send_modify(|deadline| *deadline = Some(deadline.map_or(at, |old| old.min(at))));
+    }
+
+    /// Waits for the deadline of the stop.
+    pub async fn deadline_passed(&self) {
+        let mut changes = self.deadline.subscribe();
+        loop {
+            let deadline = *changes.borrow_and_update();
+            tokio::select! {
+                () = sleep_until(deadline) => return,
+                _ = changes.changed() => {}
+            }
+        }
+    }
+
+    /// Ends the container at once.
+    pub fn kill(&self) {
+        self.world.kill_all();
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The variables of a process, which knows of its terminal by `TERM`.
+fn with_terminal(mut env: BTreeMap<String, String>, tty: bool) -> BTreeMap<String, String> {
+    if tty {
+        env.entry("TERM".into()).or_insert_with(|| "xterm".into());
+    }
+    env
+}
+
+/// Ends a command, and what it started, together with what waits for it.
+struct KillOnDrop {
+    world: World,
+    pid: u32,
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        self.world.signal_group(self.pid, Signal::Kill);
+    }
+}
