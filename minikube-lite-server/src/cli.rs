@@ -53,6 +53,9 @@ pub struct Serve {
     /// Give Services of type LoadBalancer addresses from 127.96.0.0/16, on which this host listens.
     #[arg(long, env = "MINIKUBE_LITE_LOAD_BALANCER")]
     pub load_balancer: bool,
+    /// File that describes images of one's own; see fixtures/lessons/images.yaml.
+    #[arg(long, env = "MINIKUBE_LITE_IMAGES", value_name = "FILE")]
+    pub images: Option<PathBuf>,
     /// Make every random choice from this seed, so that names, addresses and UIDs are the same in every run.
     #[arg(long, env = "MINIKUBE_LITE_SEED", value_name = "N")]
     pub seed: Option<u64>,

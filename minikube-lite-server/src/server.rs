@@ -10,6 +10,7 @@ use crate::http::{App, router, serve};
 use crate::node::NodeSettings;
 use crate::node::kubelet::node::{Images, Latencies};
 use crate::node::network::{self, NetworkSettings};
+use crate::node::runtime::images_file::ImagesFile;
 use crate::node::tokens::TokenIssuer;
 use crate::registry::{Registry, Settings, Store, attributes_of_bytes};
 use crate::store::SledEngine;
@@ -44,6 +45,8 @@ pub struct Running {
 /// # Errors
 /// One line for the user.
 pub async fn start(options: &Serve) -> Result<Running, String> {
+    // Before anything else, so that a mistake in the file leaves nothing behind.
+    let images = options.images.as_deref().map(ImagesFile::read).transpose()?;
     let folder = options.data_dir()?;
     files::make_private_folder(&folder)?;
     let wanted = options.listen.unwrap_or(DEFAULT_ADDRESS);
@@ -83,7 +86,7 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let node_settings = NodeSettings {
         nodes: options.nodes,
         latencies: Latencies::default(),
-        images: Images::default(),
+        images: Images { file: images.map(Arc::new) },
         tokens: pod_tokens(registry.clone(), tokens.clone()),
     };
     let nodes = node::start(&client, node_settings, stop.clone()).await;

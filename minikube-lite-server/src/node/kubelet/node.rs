@@ -82,6 +82,6 @@ impl Images {
     /// # Errors
     /// What the registry answers.
     pub fn resolve(&self, reference: &Reference) -> Result<(), String> {
-        reference.resolve()
+        images::resolve(reference, self.file.as_deref())
     }
 }

@@ -16,8 +16,8 @@ use super::probe::{Kind, Probe};
 use crate::node::network::Identity;
 use crate::node::runtime::sandbox::Sandbox;
 use ending::Ending;
-pub use running::identity;
 use jiff::{SignedDuration, Timestamp};
+pub use running::identity;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::time::parse_time;
@@ -210,7 +210,8 @@ impl PodState {
         if pod.is_terminating() {
             return self.stop(pod, node, now);
         }
-        if self.is_finished() {
+        // After the beginning of its end a Pod that was read before is of no interest.
+        if self.is_finished() || self.ending.is_some() {
             return;
         }
         if self.has_exceeded_deadline(pod, now) {
@@ -271,6 +272,7 @@ impl PodState {
                 self.finish_pull(at, node, began, now);
             }
             State::Starting { .. } => return self.create(at, pod, node, now),
+            State::Error { reason: "RunContainerError", .. } => self.restart(at, pod, node, now),
             State::Error { .. } => self.prepare(at, pod, node, now),
             State::CrashLoop { .. } | State::Terminated { .. } => self.restart(at, pod, node, now),
             State::Blocked | State::Running { .. } | State::Hooking { .. } => return false,

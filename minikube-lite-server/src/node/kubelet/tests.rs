@@ -77,7 +77,8 @@ impl Life {
         Life::resumed(pod(spec), node())
     }
     fn resumed(pod: Value, (mut node, messages): (Node, mpsc::UnboundedReceiver<Message>)) -> Life {
-        let state = PodState::new(&pod, &mut node, node_time(&node));
+        let now = node_time(&node);
+        let state = PodState::new(&pod, &mut node, now);
         let mut life = Life { pod, node, messages, state, written: Vec::new(), events: Vec::new() };
         life.look();
         life
@@ -86,7 +87,8 @@ impl Life {
         node_time(&self.node)
     }
     fn look(&mut self) {
-        self.state.advance(&Arc::new(self.pod.clone()), &mut self.node, self.now());
+        let now = self.now();
+        self.state.advance(&Arc::new(self.pod.clone()), &mut self.node, now);
         self.write();
     }
     fn write(&mut self) {
@@ -98,7 +100,8 @@ impl Life {
         }
     }
     fn hear(&mut self, news: News) {
-        self.state.receive(news, &Arc::new(self.pod.clone()), &mut self.node, self.now());
+        let now = self.now();
+        self.state.receive(news, &Arc::new(self.pod.clone()), &mut self.node, now);
         self.look();
     }
     /// Lets time pass, looking whenever something is due or has happened.
@@ -521,9 +524,9 @@ async fn a_program_that_is_not_there_is_a_start_error() {
 
     let mut life = Life::of(busybox(&["no-such-program"]));
     life.pass(0.5).await;
-    assert_eq!(life.written.last().unwrap(), "Pending 0/1 RunContainerError");
+    assert_eq!(life.written.last().unwrap(), "Running 0/1 RunContainerError");
     life.pass(5.0).await;
-    assert_eq!(life.written.last().unwrap(), "Pending 0/1 CrashLoopBackOff");
+    assert_eq!(life.written.last().unwrap(), "Running 0/1 CrashLoopBackOff");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@
 //!
 //! Every mistake is found when the file is read, and told with its line and field.
 
-use super::images::{Image, described};
 use super::image::Reference;
+use super::images::{Image, described};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shared_types::quantity::Quantity;
@@ -121,8 +121,8 @@ impl TryFrom<ExitFields> for Exit {
     type Error = &'static str;
     fn try_from(ExitFields { code, after, after_requests }: ExitFields) -> Result<Exit, &'static str> {
         match (after, after_requests) {
-            (None, None) => Err("needs `after` or `afterRequests`"),
-            (_, Some(0)) => Err("`afterRequests` must be at least 1"),
+            (None, None) => Err("exit: needs `after` or `afterRequests`"),
+            (_, Some(0)) => Err("exit: `afterRequests` must be at least 1"),
             _ => Ok(Exit { code, after, after_requests }),
         }
     }
@@ -151,24 +151,45 @@ impl Serialize for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a time such as 300ms, 5s or 2m")]
-        enum Given {
-            Seconds(f64),
-            Text(String),
-        }
-        let seconds = match Given::deserialize(deserializer)? {
-            Given::Seconds(seconds) => Some(seconds),
-            Given::Text(text) => seconds(&text),
-        };
-        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        time.map(Time).ok_or_else(|| D::Error::custom("expected a time such as 300ms, 5s or 2m"))
+        scalar(deserializer, time)
     }
 }
 
+fn time(text: &str) -> Result<Time, String> {
+    let time = seconds(text).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.map(Time).ok_or_else(|| format!("\"{text}\" is no time such as 300ms, 5s or 2m"))
+}
+
+/// Reads a value by its text. The mistake is found where the value is, so that it is told with its field.
+fn scalar<'de, D: Deserializer<'de>, T>(deserializer: D, read: fn(&str) -> Result<T, String>) -> Result<T, D::Error> {
+    struct Scalar<T>(fn(&str) -> Result<T, String>);
+    impl<T> Visitor<'_> for Scalar<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a text or a number")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text).map_err(E::custom)
+        }
+        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+        fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+        fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<T, E> {
+            self.visit_str(&value.to_string())
+        }
+    }
+    deserializer.deserialize_any(Scalar(read))
+}
+
 fn seconds(text: &str) -> Option<f64> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let unit = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let unit = [("", 1.0), ("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let (_, unit) = unit.into_iter().find(|(unit, _)| *unit == &text[split..])?;
     Some(text[..split].parse::<f64>().ok()? * unit)
 }
@@ -221,9 +242,10 @@ impl Serialize for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
-        let text = Text(String::deserialize(deserializer)?);
-        text.check().map_err(D::Error::custom)?;
-        Ok(text)
+        scalar(deserializer, |text| {
+            let text = Text(text.into());
+            text.check().map(|()| text)
+        })
     }
 }
 
@@ -232,61 +254,53 @@ fn ok() -> u16 {
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    match Reference::parse(&name) {
-        Ok(reference) if reference.full().ends_with(":latest") && !name.ends_with(":latest") => Ok(reference.repository),
-        Ok(_) => Err(D::Error::custom(format!("\"{name}\" must have no tag; its tags go into `tags`"))),
-        Err(_) => Err(D::Error::custom(format!("\"{name}\" is no name of an image"))),
-    }
+    scalar(deserializer, |name| match Reference::parse(name) {
+        Ok(reference)
+            if reference.full() == format!("{}:latest", reference.repository) && !name.ends_with(":latest") =>
+        {
+            Ok(reference.repository)
+        }
+        Ok(_) => Err(format!("\"{name}\" must have no tag; its tags go into `tags`")),
+        Err(_) => Err(format!("\"{name}\" is no name of an image")),
+    })
 }
 
 fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let path = String::deserialize(deserializer)?;
-    match path.starts_with('/') {
-        true => Ok(path),
-        false => Err(D::Error::custom(format!("\"{path}\" must begin with /"))),
-    }
+    scalar(deserializer, |path| match path.starts_with('/') {
+        true => Ok(path.into()),
+        false => Err(format!("\"{path}\" must begin with /")),
+    })
 }
 
 fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    let code = u16::deserialize(deserializer)?;
-    match code {
-        200..=599 => Ok(code),
-        _ => Err(D::Error::custom(format!("{code} is no HTTP status from 200 to 599"))),
-    }
+    scalar(deserializer, |code| match code.parse() {
+        Ok(code @ 200..=599) => Ok(code),
+        _ => Err(format!("{code} is no HTTP status from 200 to 599")),
+    })
 }
 
 fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let headers = BTreeMap::<String, String>::deserialize(deserializer)?;
     for (name, value) in &headers {
         if http::HeaderName::try_from(name).is_err() || http::HeaderValue::try_from(value).is_err() {
-            return Err(D::Error::custom(format!("\"{name}: {value}\" is no HTTP header")));
+            return Err(D::Error::custom(format!("headers: \"{name}: {value}\" is no HTTP header")));
         }
     }
     Ok(headers)
 }
 
 fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-    let time = Time::deserialize(deserializer)?;
-    match time.0 >= Duration::from_millis(100) {
-        true => Ok(time),
-        false => Err(D::Error::custom("must be at least 100ms")),
-    }
+    scalar(deserializer, |text| match time(text)? {
+        time if time.0 >= Duration::from_millis(100) => Ok(time),
+        _ => Err("must be at least 100ms".into()),
+    })
 }
 
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a quantity such as 200Mi")]
-    enum Given {
-        Bytes(u64),
-        Text(String),
-    }
-    let quantity = match Given::deserialize(deserializer)? {
-        Given::Bytes(bytes) => return Ok(bytes),
-        Given::Text(text) => Quantity::parse(&text).ok(),
-    };
-    let bytes = quantity.and_then(|quantity| u64::try_from(quantity.value()).ok());
-    bytes.ok_or_else(|| D::Error::custom("expected a quantity such as 200Mi"))
+    scalar(deserializer, |text| {
+        let bytes = Quantity::parse(text).ok().and_then(|quantity| u64::try_from(quantity.value()).ok());
+        bytes.ok_or_else(|| format!("\"{text}\" is no quantity such as 200Mi"))
+    })
 }
 
 /// The images; no name and tag may be described twice.
@@ -313,7 +327,8 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptio
 
 impl Description {
     fn overlaps(&self, other: &Description) -> bool {
-        let common = self.tags.is_empty() || other.tags.is_empty() || self.tags.iter().any(|tag| other.tags.contains(tag));
+        let common =
+            self.tags.is_empty() || other.tags.is_empty() || self.tags.iter().any(|tag| other.tags.contains(tag));
         self.name == other.name && common
     }
     fn has(&self, tag: &str) -> bool {
@@ -358,7 +373,8 @@ impl ImagesFile {
 
     /// The image of this name and tag.
     pub fn find(&self, reference: &Reference) -> Option<Arc<Image>> {
-        let is_it = |description: &Description| description.name == reference.repository && description.has(&reference.tag);
+        let is_it =
+            |description: &Description| description.name == reference.repository && description.has(&reference.tag);
         self.images.iter().find(|(description, _)| is_it(description)).map(|(_, image)| image.clone())
     }
 
@@ -393,27 +409,46 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_with_line_and_field() {
+        let mut wrong = Vec::new();
         for (text, expected) in [
             ("images:\n- name: a\n  port: 80\n", "3: images[0]: unknown field `port`"),
             ("images:\n- ports: [80]\n", "2: images[0]: missing field `name`"),
             ("images:\n- name: a\n  ports: [80000]\n", "3: images[0].ports[0]: invalid value"),
             ("images:\n- name: a:1\n", "2: images[0].name: \"a:1\" must have no tag"),
             ("images:\n- name: A b\n", "2: images[0].name: \"A b\" is no name"),
-            ("images:\n- name: a\n  startDelay: soon\n", "3: images[0].startDelay: expected a time"),
+            ("images:\n- name: a\n  startDelay: soon\n", "3: images[0].startDelay: \"soon\" is no time"),
             ("images:\n- name: a\n  http:\n  - path: x\n", "4: images[0].http[0].path: \"x\" must begin with /"),
-            ("images:\n- name: a\n  http:\n  - path: /\n    status: 99\n", "5: images[0].http[0].status: 99 is no HTTP status"),
-            ("images:\n- name: a\n  http:\n  - path: /\n    body: '{{.Pod}}'\n", "5: images[0].http[0].body: unknown field {{.Pod}}"),
-            ("images:\n- name: a\n  http:\n  - path: /\n    body: '{{.PodName'\n", "5: images[0].http[0].body: {{ without }}"),
-            ("images:\n- name: a\n  exit: {code: 1}\n", "3: images[0].exit: needs `after` or `afterRequests`"),
-            ("images:\n- name: a\n  memory: {use: much}\n", "3: images[0].memory.use: expected a quantity"),
+            (
+                "images:\n- name: a\n  http:\n  - path: /\n    status: 99\n",
+                "5: images[0].http[0].status: 99 is no HTTP status",
+            ),
+            (
+                "images:\n- name: a\n  http:\n  - path: /\n    body: '{{.Pod}}'\n",
+                "5: images[0].http[0].body: unknown field {{.Pod}}",
+            ),
+            (
+                "images:\n- name: a\n  http:\n  - path: /\n    body: '{{.PodName'\n",
+                "5: images[0].http[0].body: {{ without }}",
+            ),
+            ("images:\n- name: a\n  exit: {code: 1}\n", "3: images[0]: exit: needs `after` or `afterRequests`"),
+            ("images:\n- name: a\n  memory: {use: much}\n", "3: images[0].memory.use: \"much\" is no quantity"),
             ("images:\n- name: a\n- name: a\n", "3: images: name: \"docker.io/library/a\" is described twice"),
             ("images: [\n", "2: "),
             ("", "1: "),
         ] {
             let found = mistake(text);
-            assert!(found.starts_with(expected), "{text:?}: {found}");
-            assert_eq!(found.lines().count(), 1, "{found}");
+            if !found.starts_with(expected) || found.lines().count() != 1 {
+                wrong.push(format!("{text:?}: {found:?}, not {expected:?}"));
+            }
         }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn the_example_is_read() {
+        let example = include_str!("../../../../fixtures/lessons/images.yaml");
+        let file = ImagesFile::parse(example).unwrap();
+        assert!(file.find(&Reference::parse("shop/hungry").unwrap()).unwrap().memory.is_some());
     }
 
     #[test]

@@ -12,16 +12,15 @@ pub mod files;
 pub mod image;
 pub mod images;
 pub mod images_file;
-mod legacy;
 pub mod log;
 pub mod pipe;
 pub mod process;
 pub mod sandbox;
 pub mod session;
+pub mod shell;
 pub mod signal;
 pub mod terminal;
 pub mod tools;
 pub mod world;
 
 pub use image::Reference;
-pub use legacy::Process;

@@ -5,9 +5,12 @@ use crate::node::kubelet::container::{After, State};
 use crate::node::kubelet::news::{ContainerNews, News};
 use crate::node::kubelet::node::Node;
 use crate::node::runtime::container::Ended;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// The pause after which the API is asked again for what it could not give.
+const READ_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 impl PodState {
     /// Takes in news. [`PodState::advance`] is to be called afterwards.
@@ -33,7 +36,12 @@ impl PodState {
                 }
                 match read {
                     Ok(sources) => self.start(at, &sources, pod, node, now),
-                    Err(why) => tracing::warn!(pod = self.name, why, "ConfigMaps and Secrets could not be read"),
+                    Err(why) => {
+                        tracing::warn!(pod = self.name, why, "ConfigMaps and Secrets could not be read");
+                        if let State::Starting { at } = &mut self.containers[at].state {
+                            *at = now + READ_AGAIN;
+                        }
+                    }
                 }
             }
             ContainerNews::Hooked { run, result } if run == number => self.hooked(at, result, pod, node, now),
@@ -71,6 +79,7 @@ impl PodState {
                 container.restarts = container.restarts.saturating_add(1);
                 container.state = State::Blocked;
             }
+            Some(After::Nothing) => {}
             after => self.consider_restart(at, after.is_some(), now),
         }
     }

@@ -105,7 +105,7 @@ impl PodState {
                 sandbox.began(&container.name, number, log, Some(run.clone()));
                 if let Some(since) = resumed {
                     container.state = State::Running { since, run: Some(run) };
-                    self.watch_over(at, since, pod, node, now);
+                    self.watch_over(at, since, true, pod, node, now);
                     return;
                 }
                 self.say(false, "Created", at, "Container created".into());
@@ -118,10 +118,7 @@ impl PodState {
                     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
                      failed: unable to start container process: error during container init: {why}"
                 );
-                container.state = State::Terminated {
-                    how: Terminated::at_start(&message, now, number),
-                    restart: None,
-                };
+                container.state = State::Terminated { how: Terminated::at_start(&message, now, number), restart: None };
                 if resumed.is_none() {
                     self.say(false, "Created", at, "Container created".into());
                 }
@@ -223,7 +220,7 @@ impl PodState {
         let spec = spec_of(pod, container);
         if !spec.has("lifecycle.postStart") {
             container.state = State::Running { since: now, run: Some(run) };
-            self.watch_over(at, now, pod, node, now);
+            self.watch_over(at, now, false, pod, node, now);
             return;
         }
         container.state = State::Hooking { since: now, run };
@@ -251,7 +248,7 @@ impl PodState {
         container.state = State::Running { since, run: Some(run) };
         self.dirty = true;
         match result {
-            Ok(()) => self.watch_over(at, since, pod, node, now),
+            Ok(()) => self.watch_over(at, since, false, pod, node, now),
             Err(why) => {
                 tracing::debug!(pod = self.name, why, "a postStart hook failed");
                 self.say(true, "FailedPostStartHook", at, "PostStartHook failed".into());
@@ -260,11 +257,10 @@ impl PodState {
         }
     }
 
-    /// Probes a container that runs.
-    fn watch_over(&mut self, at: usize, since: Timestamp, pod: &Value, node: &Node, now: Timestamp) {
+    /// Probes a container that runs. What is known of one that `resumes` stays true until the probes find out better.
+    fn watch_over(&mut self, at: usize, since: Timestamp, resumes: bool, pod: &Value, node: &Node, now: Timestamp) {
         let container = &mut self.containers[at];
         let spec = spec_of(pod, container);
-        let resumes = since < now;
         container.probes = if container.role == Role::Init { Vec::new() } else { probes_of(spec) };
         let has = |kind| container.probes.iter().any(|probe| probe.kind == kind);
         let (starts, readies) = (has(Kind::Startup), has(Kind::Readiness));
@@ -279,23 +275,19 @@ impl PodState {
                 Kind::Liveness => {}
             }
         }
-        self.begin_probes(at, since, spec, node, now);
+        // Containers that are taken up together are not probed together.
+        self.begin_probes(at, since, resumes, spec, node, now);
     }
 
     /// Begins those probes whose turn it is: the startup probe, and the others after its success.
-    pub(super) fn begin_probes(&mut self, at: usize, since: Timestamp, spec: &Value, node: &Node, now: Timestamp) {
+    fn begin_probes(&mut self, at: usize, since: Timestamp, spread: bool, spec: &Value, node: &Node, now: Timestamp) {
         let Some(target) = self.target(at, node) else { return };
         let (reporter, name, run) = self.reports_of(at);
         let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         let container = &mut self.containers[at];
         let started = container.started;
         for probe in container.probes.iter_mut().filter(|probe| (probe.kind == Kind::Startup) != started) {
-            // Containers that are taken up together are not probed together.
-            let spread = if age > Duration::from_secs(1) && probe.kind != Kind::Startup {
-                node.context.client.environment().random("probe", |rng| rng.f64())
-            } else {
-                0.0
-            };
+            let spread = if spread { node.context.client.environment().random("probe", |rng| rng.f64()) } else { 0.0 };
             let (reporter, name) = (reporter.clone(), name.clone());
             probe.begin(spec, &target, age, spread, move |finding| {
                 reporter.tell_of_container(&name, ContainerNews::Probed { run, finding });
@@ -317,7 +309,7 @@ impl PodState {
         let has_started = started && !container.started;
         (container.started, container.ready) = (started, ready);
         if has_started {
-            self.begin_probes(at, since, spec_of(pod, &self.containers[at]), node, now);
+            self.begin_probes(at, since, false, spec_of(pod, &self.containers[at]), node, now);
         }
         if let Some(message) = finding.message {
             self.say(true, "Unhealthy", at, message);

@@ -270,6 +270,39 @@ impl Files {
         self.change(&resolved, |volume, inside| volume.insert(inside, Entry { kind, mode, modified: now }))
     }
 
+    /// Makes the file at the path a program.
+    ///
+    /// # Errors
+    /// When nothing is there.
+    pub fn put_program(&self, path: &str, program: Program) -> io::Result<()> {
+        self.change(&self.0.resolve(path, true)?, |volume, inside| {
+            volume.update(inside, |entry| entry.kind = Kind::Program(program))
+        })
+    }
+
+    /// Makes `path` another name of the file at `from`.
+    ///
+    /// # Errors
+    /// `CrossesDevices` between volumes, `PermissionDenied` for directories, `AlreadyExists`.
+    pub fn hard_link(&self, from: &str, path: &str) -> io::Result<()> {
+        let (source, target) = (self.0.resolve(from, false)?, self.0.resolve(path, false)?);
+        if self.0.lookup(&target).is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        if !self.0.mount(&source).0.volume.is(&self.0.mount(&target).0.volume) {
+            return Err(ErrorKind::CrossesDevices.into());
+        }
+        let entry = self.entry(from, false)?;
+        match &entry.kind {
+            Kind::Directory(_) => return Err(ErrorKind::PermissionDenied.into()),
+            // From now on there is one content with two names.
+            Kind::File(_) => drop(self.create(from, true)?),
+            _ => {}
+        }
+        let entry = self.entry(from, false)?;
+        self.change(&target, |volume, inside| volume.insert(inside, Entry::clone(&entry)))
+    }
+
     /// Removes a file or a link.
     ///
     /// # Errors

@@ -94,7 +94,9 @@ impl Site for Host {
                 let age = self.world.now().duration_since(self.started);
                 ok(format!("{:.6}s", age.as_secs_f64()))
             }
-            (Mode::NetExec, "/") => ok(format!("NOW: {}", times::format(self.world.now(), "%Y-%m-%d %H:%M:%S.%9f +0000 UTC"))),
+            (Mode::NetExec, "/") => {
+                ok(format!("NOW: {}", times::format(self.world.now(), "%Y-%m-%d %H:%M:%S.%9f +0000 UTC")))
+            }
             (Mode::NetExec, "/clientip") => ok(ends.peer.to_string()),
             (Mode::NetExec, "/echo") => {
                 let code = parameter("code").and_then(|code| code.parse().ok());
@@ -118,7 +120,8 @@ impl Site for Host {
             }
             (Mode::NetExec, "/redirect") => {
                 let code = parameter("code").and_then(|code| code.parse().ok());
-                let mut reply = http::text(code.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::FOUND), "");
+                let mut reply =
+                    http::text(code.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::FOUND), "");
                 if let Some(Ok(location)) = parameter("location").map(HeaderValue::try_from) {
                     reply.headers_mut().insert(LOCATION, location);
                 }
@@ -147,7 +150,11 @@ fn run(mut process: Process) -> BoxFuture<'static, i32> {
                 return 0;
             }
             "" | "help" | "--help" => {
-                log(&process, "Usage:\n  app [command]\n\nSimulated commands: liveness, netexec, pause, serve-hostname").await;
+                log(
+                    &process,
+                    "Usage:\n  app [command]\n\nSimulated commands: liveness, netexec, pause, serve-hostname",
+                )
+                .await;
                 return 0;
             }
             other => {

@@ -5,8 +5,8 @@ use super::http::{self, Ends, Reply, Site};
 use super::program::stopped;
 use super::serving::Server;
 use super::{Image, Process, Tree, bases};
-use ::http::{Request, StatusCode};
 use crate::node::runtime::signal::Signal;
+use ::http::{Request, StatusCode};
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use std::net::Ipv4Addr;
@@ -33,7 +33,11 @@ impl Site for Name {
 /// container, such as a health check, it is taken to succeed.
 pub fn serve(process: Process) -> BoxFuture<'static, i32> {
     Box::pin(async move {
-        if belongs_to_main_program(&process) { run(process).await } else { 0 }
+        if !belongs_to_main_program(&process) {
+            return 0;
+        }
+        let ports = process.world.declared_ports().to_vec();
+        run(process, &ports, None).await
     })
 }
 
@@ -51,15 +55,17 @@ fn belongs_to_main_program(process: &Process) -> bool {
     process.pid == 1
 }
 
-async fn run(mut process: Process) -> i32 {
+/// Serves on `ports` until it is stopped. Its exit code is `code`, or else that of a program without a handler for the
+/// signal.
+pub async fn run(mut process: Process, ports: &[u16], code: Option<i32>) -> i32 {
     let mut server = Server::new();
     let site = Arc::new(Name(format!("{}\n", process.world.network().identity().name)));
-    let network = process.world.network().clone();
-    for port in process.world.declared_ports() {
-        if http::listen(&mut server, &network, Ipv4Addr::UNSPECIFIED, *port, site.clone()).is_err() {
+    for port in ports {
+        if http::listen(&mut server, process.world.network(), Ipv4Addr::UNSPECIFIED, *port, site.clone()).is_err() {
             return process.fail(format!("listen tcp :{port}: bind: address already in use")).await;
         }
     }
-    drop((site, network));
-    128 + stopped(&mut process.signals, &[Signal::Term, Signal::Int]).await.number()
+    drop(site);
+    let signal = stopped(&mut process.signals, &[Signal::Term, Signal::Int]).await;
+    code.unwrap_or(128 + signal.number())
 }

@@ -2,7 +2,7 @@
 //! on their trees.
 
 use super::{Image, Tree, version};
-use crate::node::runtime::{Reference, tools};
+use crate::node::runtime::{Reference, shell, tools};
 use std::sync::{Arc, LazyLock};
 
 static BUSYBOX: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(busybox_tree()));
@@ -23,7 +23,8 @@ pub fn debian(_: &Reference) -> Image {
 
 pub fn ubuntu(_: &Reference) -> Image {
     static UBUNTU: LazyLock<Arc<Tree>> = LazyLock::new(|| {
-        let release = "PRETTY_NAME=\"Ubuntu 24.04.3 LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\nID_LIKE=debian\n";
+        let release =
+            "PRETTY_NAME=\"Ubuntu 24.04.3 LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\nID_LIKE=debian\n";
         Arc::new(debian_tree().file("/etc/os-release", release))
     });
     Image::new(&UBUNTU).cmd(&["/bin/bash"])
@@ -50,7 +51,8 @@ fn curl_entrypoint(process: super::Process) -> futures_util::future::BoxFuture<'
     Box::pin(async move {
         let mut argv = process.args().to_vec();
         let known = argv.first().is_some_and(|first| {
-            !first.starts_with('-') && process.world.find(first, &process.cwd, process.env.get("PATH").map(String::as_str)).is_ok()
+            !first.starts_with('-')
+                && process.world.find(first, &process.cwd, process.env.get("PATH").map(String::as_str)).is_ok()
         });
         if !known {
             argv.insert(0, "curl".into());
@@ -76,7 +78,8 @@ pub fn alpine_tree() -> Tree {
 }
 
 pub fn debian_tree() -> Tree {
-    let release = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n";
+    let release =
+        "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n";
     let tree = Tree::linux().programs(tools::coreutils());
     with_bash(tree).file("/etc/debian_version", "12.11\n").file("/etc/os-release", release)
 }
@@ -90,5 +93,5 @@ pub fn debian_with_curl() -> Tree {
 }
 
 fn with_bash(tree: Tree) -> Tree {
-    tree.link("/bin/bash", "sh").link("/usr/bin/bash", "/bin/sh")
+    tree.program("/bin/bash", shell::bash).program("/usr/bin/bash", shell::bash)
 }

@@ -54,7 +54,9 @@ pub fn rabbitmq(reference: &Reference) -> Image {
 
 fn tree(programs: &[(&str, super::Program)]) -> Arc<Tree> {
     let tree = bases::debian_tree().program("/usr/local/bin/docker-entrypoint.sh", entrypoint);
-    Arc::new(programs.iter().fold(tree, |tree, (name, program)| tree.program(&format!("/usr/local/bin/{name}"), *program)))
+    Arc::new(
+        programs.iter().fold(tree, |tree, (name, program)| tree.program(&format!("/usr/local/bin/{name}"), *program)),
+    )
 }
 
 fn server(tree: &Arc<Tree>, program: &str, port: u16) -> Image {
@@ -154,7 +156,8 @@ fn pg_isready(process: Process) -> BoxFuture<'static, i32> {
         let shown = host.unwrap_or("/var/run/postgresql").to_string();
         let host = host.filter(|host| !host.starts_with('/')).unwrap_or("127.0.0.1");
         let answers = answers(&process, host, port).await;
-        log(&process, format!("{shown}:{port} - {}", if answers { "accepting connections" } else { "no response" })).await;
+        log(&process, format!("{shown}:{port} - {}", if answers { "accepting connections" } else { "no response" }))
+            .await;
         if answers { 0 } else { 2 }
     })
 }
@@ -174,7 +177,10 @@ fn run_mysql(mut process: Process) -> BoxFuture<'static, i32> {
         };
         let variables = ["ROOT_PASSWORD", "ALLOW_EMPTY_PASSWORD", "RANDOM_ROOT_PASSWORD", "ROOT_PASSWORD_FILE"];
         let given = variables.iter().any(|variable| {
-            has(&process, &[&format!("MYSQL_{variable}"), &format!("{name}_{variable}"), "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD"])
+            has(
+                &process,
+                &[&format!("MYSQL_{variable}"), &format!("{name}_{variable}"), "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD"],
+            )
         });
         if !given {
             let time = times::format(process.world.now(), "%Y-%m-%d %H:%M:%S+00:00");

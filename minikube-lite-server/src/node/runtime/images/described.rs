@@ -57,9 +57,7 @@ impl Running {
             ("Method", Some((request, _))) => request.method().to_string(),
             ("Path", Some((request, _))) => request.uri().path().to_string(),
             ("ClientIP", Some((_, ends))) => ends.peer.ip().to_string(),
-            (field, _) => {
-                field.strip_prefix("Env.").and_then(|name| self.env.get(name)).cloned().unwrap_or_default()
-            }
+            (field, _) => field.strip_prefix("Env.").and_then(|name| self.env.get(name)).cloned().unwrap_or_default(),
         })
     }
 

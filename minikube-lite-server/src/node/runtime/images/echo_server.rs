@@ -62,9 +62,11 @@ struct Asked {
 
 impl Asked {
     async fn read(request: Request<Incoming>) -> Option<Asked> {
-        let mut headers: Vec<_> = request.headers().iter().map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        }).collect();
+        let mut headers: Vec<_> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
         headers.sort();
         let (method, version) = (request.method().to_string(), format!("{:?}", request.version()));
         let uri = request.uri();
@@ -99,7 +101,12 @@ impl Site for Echo {
 
 impl Echo {
     fn kubernetes(&self, asked: &Asked, ends: Ends) -> String {
-        let known = [("NODE_NAME", "node name"), ("POD_NAME", "pod name"), ("POD_NAMESPACE", "pod namespace"), ("POD_IP", "pod IP")];
+        let known = [
+            ("NODE_NAME", "node name"),
+            ("POD_NAME", "pod name"),
+            ("POD_NAMESPACE", "pod namespace"),
+            ("POD_IP", "pod IP"),
+        ];
         let known = known.iter().filter_map(|(name, shown)| Some(format!("\t{shown}:\t{}\n", self.env.get(*name)?)));
         let mut pod: String = known.collect();
         if pod.is_empty() {
@@ -128,7 +135,8 @@ impl Echo {
     }
 
     fn ealen(&self, asked: &Asked, ends: Ends) -> String {
-        let headers: serde_json::Map<_, _> = asked.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let headers: serde_json::Map<_, _> =
+            asked.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let answer = json!({
             "host": {"hostname": asked.host.split(':').next(), "ip": ends.peer.ip().to_string(), "ips": []},
             "http": {"method": asked.method, "baseUrl": "", "originalUrl": asked.target, "protocol": "http"},
@@ -145,7 +153,10 @@ impl Echo {
     }
 
     fn plain(&self, asked: &Asked) -> String {
-        let mut text = format!("Request served by {}\n\n{} {} {}\n\nHost: {}\n", self.hostname, asked.method, asked.target, asked.version, asked.host);
+        let mut text = format!(
+            "Request served by {}\n\n{} {} {}\n\nHost: {}\n",
+            self.hostname, asked.method, asked.target, asked.version, asked.host
+        );
         for (name, value) in asked.headers.iter().filter(|(name, _)| name != "host") {
             let _ = writeln!(text, "{}: {value}", http::canonical(name));
         }

@@ -65,7 +65,8 @@ fn run(mut process: Process) -> BoxFuture<'static, i32> {
             let _ = process.stderr.write(b"invalid value for flag -status-code\n").await;
             return 2;
         };
-        let echo = Echo { text: format!("{text}\n"), status, world: process.world.clone(), log: process.stdout.clone() };
+        let echo =
+            Echo { text: format!("{text}\n"), status, world: process.world.clone(), log: process.stdout.clone() };
         let time = || times::format(process.world.now(), "%Y/%m/%d %H:%M:%S");
         let mut server = Server::new();
         let Some(port) = program::port_of(&address) else {

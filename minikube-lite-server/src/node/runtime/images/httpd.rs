@@ -9,7 +9,9 @@ use crate::node::runtime::files::Files;
 use crate::node::runtime::pipe::Output;
 use crate::node::runtime::signal::Signal;
 use crate::node::runtime::world::World;
-use ::http::header::{ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderValue, LAST_MODIFIED, LOCATION, SERVER};
+use ::http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderValue, LAST_MODIFIED, LOCATION, SERVER,
+};
 use ::http::request::Parts;
 use ::http::{HeaderMap, Method, Request, Response, StatusCode};
 use bytes::Bytes;
@@ -35,7 +37,8 @@ pub fn image(reference: &Reference) -> Image {
     static ALPINE: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(add(bases::alpine_tree())));
     let tree = if reference.tag.contains("alpine") { &ALPINE } else { &DEBIAN };
     let mut image = Image::new(tree).env("HTTPD_PREFIX", "/usr/local/apache2");
-    image = image.env("HTTPD_VERSION", version(&reference.tag, &["2.4.65", "2.2.34"])).working_dir("/usr/local/apache2");
+    image =
+        image.env("HTTPD_VERSION", version(&reference.tag, &["2.4.65", "2.2.34"])).working_dir("/usr/local/apache2");
     for (name, value) in &mut image.env {
         if name == "PATH" {
             value.insert_str(0, "/usr/local/apache2/bin:");
@@ -61,9 +64,9 @@ struct Config {
 
 impl Config {
     fn read(files: &Files) -> Result<Config, String> {
-        let content = files.read(CONFIG).map_err(|_| {
-            format!("httpd: Could not open configuration file {CONFIG}: No such file or directory")
-        })?;
+        let content = files
+            .read(CONFIG)
+            .map_err(|_| format!("httpd: Could not open configuration file {CONFIG}: No such file or directory"))?;
         let mut config = Config { ports: Vec::new(), root: "/usr/local/apache2/htdocs".into(), index: Vec::new() };
         for (number, line) in String::from_utf8_lossy(&content).lines().enumerate() {
             let mut words = line.split_whitespace().map(|word| word.trim_matches('"'));
@@ -127,7 +130,11 @@ impl Site for Apache {
         times::second(now, |second| {
             // Writing to a string does not fail.
             let (ip, status) = (ends.peer.ip(), reply.status.as_str());
-            let _ = writeln!(line, "{ip} - - [{}] \"{} {target} {:?}\" {status} {size}", second.log, parts.method, parts.version);
+            let _ = writeln!(
+                line,
+                "{ip} - - [{}] \"{} {target} {:?}\" {status} {size}",
+                second.log, parts.method, parts.version
+            );
         });
         // A server does not mind when nobody keeps its log.
         let _ = self.log.write(line.as_bytes()).await;
@@ -203,7 +210,9 @@ fn give(path: &str, file: SiteFile, request: &HeaderMap) -> Answer {
 
 fn listing(files: &Files, uri: &str, path: &str) -> String {
     let title = format!("Index of {}", escape(uri.trim_end_matches('/')));
-    let mut page = format!("<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 3.2 Final//EN\">\n<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n<h1>{title}</h1>\n<ul>");
+    let mut page = format!(
+        "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 3.2 Final//EN\">\n<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n<h1>{title}</h1>\n<ul>"
+    );
     if uri != "/" {
         page.push_str("<li><a href=\"../\"> Parent Directory</a></li>\n");
     }
@@ -271,7 +280,9 @@ fn run(mut process: Process) -> BoxFuture<'static, i32> {
         let mut server = Server::new();
         for port in ports {
             if http::listen(&mut server, process.world.network(), Ipv4Addr::UNSPECIFIED, port, site.clone()).is_err() {
-                let text = format!("(98)Address already in use: AH00072: make_sock: could not bind to address 0.0.0.0:{port}\n");
+                let text = format!(
+                    "(98)Address already in use: AH00072: make_sock: could not bind to address 0.0.0.0:{port}\n"
+                );
                 let _ = process.stderr.write(text.as_bytes()).await;
                 return 1;
             }

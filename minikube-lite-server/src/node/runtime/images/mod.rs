@@ -15,6 +15,7 @@ mod http;
 mod http_echo;
 mod httpd;
 mod nginx;
+mod others;
 mod pause;
 mod program;
 mod redis;
@@ -23,6 +24,11 @@ mod serving;
 mod site_files;
 mod times;
 mod whoami;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use super::Reference;
 use super::files::Tree;
@@ -119,6 +125,7 @@ static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("alpine", bases::alpine),
     ("bash", bases::bash),
     ("busybox", bases::busybox),
+    ("caddy", others::image),
     ("curl", bases::curl),
     ("debian", bases::debian),
     ("echo-server", echo_server::others),
@@ -140,6 +147,9 @@ static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
     ("python", scripts::python),
     ("rabbitmq", databases::rabbitmq),
     ("redis", redis::image),
+    ("registry", others::image),
+    ("tomcat", others::image),
+    ("traefik", others::image),
     ("ubuntu", bases::ubuntu),
     ("valkey", redis::valkey),
     ("whoami", whoami::image),
@@ -148,38 +158,19 @@ static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
 /// The version that a tag means: `1.28.0` for `1.28-alpine`, where `versions` has the latest first. The numbers of a tag
 /// that is none of these are completed with zeros.
 fn version(tag: &str, versions: &[&str]) -> String {
-    let digits = tag.trim_start_matches('v').split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+    let digits =
+        tag.trim_start_matches('v').split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
     let latest = versions.first().copied().unwrap_or_default();
     let numbers = digits.trim_matches('.');
     if numbers.is_empty() {
         return latest.to_string();
     }
-    let is_of = |version: &&&str| version.strip_prefix(numbers).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let is_of =
+        |version: &&&str| version.strip_prefix(numbers).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     match versions.iter().find(is_of) {
         Some(version) => (*version).to_string(),
-        None => numbers.split('.').chain(["0", "0"]).take(3.max(numbers.split('.').count())).collect::<Vec<_>>().join("."),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_mean_versions() {
-        let versions = ["1.29.3", "1.28.0", "1.27.5"];
-        for (tag, expected) in [
-            ("latest", "1.29.3"),
-            ("alpine", "1.29.3"),
-            ("1", "1.29.3"),
-            ("1.28", "1.28.0"),
-            ("1.28-alpine", "1.28.0"),
-            ("1.14.2", "1.14.2"),
-            ("1.2", "1.2.0"),
-            ("9", "9.0.0"),
-            ("v2", "2.0.0"),
-        ] {
-            assert_eq!(version(tag, &versions), expected, "{tag}");
+        None => {
+            numbers.split('.').chain(["0", "0"]).take(3.max(numbers.split('.').count())).collect::<Vec<_>>().join(".")
         }
     }
 }

@@ -39,8 +39,7 @@ pub fn second<T>(now: Timestamp, with: impl FnOnce(&Second) -> T) -> T {
 /// The time as HTTP's headers have it (RFC 9110, section 5.6.7).
 pub fn http_date(time: Timestamp) -> String {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let time: DateTime = Offset::UTC.to_datetime(time);
     let name = |names: &[&'static str], at: i8| {
         usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or_default()

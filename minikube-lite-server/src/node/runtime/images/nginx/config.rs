@@ -183,7 +183,9 @@ impl Config {
                     let servers = directive.body().iter().filter(|d| d.name == "server");
                     let servers: Vec<String> = servers.map(|server| with_port(server.arg())).collect();
                     if servers.is_empty() {
-                        return Err(directive.mistake(format!("no servers are inside upstream \"{}\"", directive.arg())));
+                        return Err(
+                            directive.mistake(format!("no servers are inside upstream \"{}\"", directive.arg()))
+                        );
                     }
                     self.upstreams.push(Upstream { name: directive.arg().into(), servers });
                 }
@@ -387,9 +389,11 @@ fn listen(directive: &Directive) -> Result<Option<Listen>, Mistake> {
         "localhost" => Ok(Ipv4Addr::LOCALHOST),
         host => host.parse(),
     };
-    let address = address.map_err(|_| directive.mistake(format!("host not found in \"{given}\" of the \"listen\" directive")))?;
+    let address =
+        address.map_err(|_| directive.mistake(format!("host not found in \"{given}\" of the \"listen\" directive")))?;
     let port = port.parse().ok().filter(|port| *port > 0);
-    let port = port.ok_or_else(|| directive.mistake(format!("invalid port in \"{given}\" of the \"listen\" directive")))?;
+    let port =
+        port.ok_or_else(|| directive.mistake(format!("invalid port in \"{given}\" of the \"listen\" directive")))?;
     Ok(Some(Listen { address, port, default }))
 }
 
@@ -399,7 +403,8 @@ fn with_port(host: &str) -> String {
 
 /// Reads a file, with the files that it includes in their places.
 fn load(files: &Files, file: &str, depth: usize) -> Result<Vec<Directive>, Mistake> {
-    let fail = |why: &str| Mistake { message: format!("open() \"{file}\" failed ({why})"), file: String::new(), line: 0 };
+    let fail =
+        |why: &str| Mistake { message: format!("open() \"{file}\" failed ({why})"), file: String::new(), line: 0 };
     let content = files.read(file).map_err(|_| fail("2: No such file or directory"))?;
     let directives = syntax::parse(file, &String::from_utf8_lossy(&content))?;
     include(files, directives, depth)
@@ -437,7 +442,10 @@ fn matching(files: &Files, path: &str) -> Vec<String> {
     let Some((directory, name)) = path.rsplit_once('/') else { return Vec::new() };
     let Some((start, end)) = name.split_once('*') else { return vec![path.to_string()] };
     let fits = |name: &str| {
-        name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end) && !name.starts_with('.')
+        name.len() >= start.len() + end.len()
+            && name.starts_with(start)
+            && name.ends_with(end)
+            && !name.starts_with('.')
     };
     let names = files.list(directory).unwrap_or_default();
     names.iter().filter(|name| fits(name)).map(|name| format!("{directory}/{name}")).collect()

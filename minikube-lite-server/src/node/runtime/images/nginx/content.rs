@@ -120,6 +120,7 @@ pub fn fill_templates(process: &Process) {
 /// The files that make up the configuration, as `nginx -T` shows them.
 pub fn configuration_files(files: &Files, main: &str) -> Vec<String> {
     let included = files.list("/etc/nginx/conf.d").unwrap_or_default();
-    let included = included.iter().filter(|name| name.ends_with(".conf")).map(|name| format!("/etc/nginx/conf.d/{name}"));
+    let included =
+        included.iter().filter(|name| name.ends_with(".conf")).map(|name| format!("/etc/nginx/conf.d/{name}"));
     std::iter::once(main.to_string()).chain(included).collect()
 }

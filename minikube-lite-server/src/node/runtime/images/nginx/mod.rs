@@ -13,7 +13,7 @@ mod tests;
 
 use super::program::exec;
 use super::serving::Server;
-use super::{Image, Tree, http as web, bases, times, version};
+use super::{Image, Tree, bases, http as web, times, version};
 use crate::node::network::Accepted;
 use crate::node::runtime::Reference;
 use crate::node::runtime::process::Process;
@@ -179,7 +179,9 @@ async fn send(process: &Process, signal: &str) -> i32 {
             note(process, "notice", "signal process started").await;
             0
         }
-        Some(pid) => process.fail(format!("[alert] kill({pid}, {}) failed (3: No such process)", signal.number())).await,
+        Some(pid) => {
+            process.fail(format!("[alert] kill({pid}, {}) failed (3: No such process)", signal.number())).await
+        }
         None => process.fail(format!("[error] invalid PID number \"\" in \"{PID_FILE}\"")).await,
     }
 }
@@ -265,7 +267,8 @@ async fn serve(mut process: Process, options: Options, version: String, loaded: 
                             continue;
                         }
                         server.retain(|address, port| addresses(&config).contains(&(address, port)));
-                        let before = std::mem::replace(&mut *current.write().unwrap_or_else(PoisonError::into_inner), next);
+                        let before =
+                            std::mem::replace(&mut *current.write().unwrap_or_else(PoisonError::into_inner), next);
                         before.draining.cancel();
                         note(&process, "notice", "start worker processes").await;
                     }

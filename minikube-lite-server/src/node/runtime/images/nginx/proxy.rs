@@ -8,9 +8,11 @@ use crate::node::runtime::images::http::canonical;
 use crate::node::runtime::images::program::resolve;
 use crate::node::runtime::process::Process;
 use crate::node::runtime::tools::http::{self as client, Client, Problem, Request};
-use bytes::BytesMut;
-use ::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING, UPGRADE};
+use ::http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING, UPGRADE,
+};
 use ::http::{HeaderMap, StatusCode};
+use bytes::BytesMut;
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicUsize, Ordering};

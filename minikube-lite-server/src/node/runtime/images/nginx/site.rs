@@ -7,13 +7,13 @@ use crate::node::runtime::images::http::{self as server, Ends, Reply, Site};
 use crate::node::runtime::images::{site_files, times};
 use crate::node::runtime::pipe::Output;
 use crate::node::runtime::world::World;
-use bytes::Bytes;
 use ::http::header::{
-    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderName, HeaderValue,
-    LAST_MODIFIED, LOCATION, REFERER, SERVER, USER_AGENT,
+    ACCEPT_RANGES, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderName, HeaderValue, LAST_MODIFIED,
+    LOCATION, REFERER, SERVER, USER_AGENT,
 };
 use ::http::request::Parts;
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use site_files::Found;
@@ -59,13 +59,14 @@ pub struct Exchange<'a> {
 pub struct Answer {
     pub status: StatusCode,
     pub content_type: Option<HeaderValue>,
+    pub modified: Option<HeaderValue>,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
 impl Answer {
     pub fn new(status: StatusCode) -> Answer {
-        Answer { status, content_type: None, headers: HeaderMap::new(), body: Bytes::new() }
+        Answer { status, content_type: None, modified: None, headers: HeaderMap::new(), body: Bytes::new() }
     }
     fn typed(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Answer {
         let content_type = HeaderValue::try_from(content_type).ok();
@@ -273,7 +274,7 @@ impl<'a> Exchange<'a> {
         let etag = format!("\"{:x}-{:x}\"", file.modified.as_second(), file.content.len());
         let known = file.is_known(&self.parts.headers, &etag);
         let mut answer = Answer::new(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
-        answer.headers.insert(LAST_MODIFIED, file.last_modified());
+        answer.modified = Some(file.last_modified());
         answer.headers.insert(ETAG, HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\"")));
         if !known {
             answer.content_type = match site_files::content_type(uri) {
@@ -298,7 +299,11 @@ impl<'a> Exchange<'a> {
             }
         }
         if !self.files().is_directory(directory) && !directory.is_empty() {
-            self.complain(&format!("\"{directory}/{}\" is not found (2: No such file or directory)", scope.index.join(" "))).await;
+            self.complain(&format!(
+                "\"{directory}/{}\" is not found (2: No such file or directory)",
+                scope.index.join(" ")
+            ))
+            .await;
             return Step::Error(StatusCode::NOT_FOUND);
         }
         if scope.autoindex {
@@ -358,7 +363,11 @@ impl<'a> Exchange<'a> {
             "hostname" => self.running.world.hostname().to_string(),
             "remote_addr" | "proxy_add_x_forwarded_for" => {
                 let before = self.header(HeaderName::from_static("x-forwarded-for"));
-                if name == "remote_addr" || before.is_empty() { peer.ip().to_string() } else { format!("{before}, {}", peer.ip()) }
+                if name == "remote_addr" || before.is_empty() {
+                    peer.ip().to_string()
+                } else {
+                    format!("{before}, {}", peer.ip())
+                }
             }
             "remote_port" => peer.port().to_string(),
             "server_addr" => local.ip().to_string(),
@@ -435,17 +444,12 @@ impl<'a> Exchange<'a> {
             }
             headers.insert(CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
         }
-        let mut rest = answer.headers;
-        if let Some(modified) = rest.remove(LAST_MODIFIED) {
-            headers.insert(LAST_MODIFIED, modified);
-        }
-        let asked_to_close = self.parts.headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+        headers.extend(answer.modified.map(|modified| (LAST_MODIFIED, modified)));
+        let asked_to_close =
+            self.parts.headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
         let keeps = !asked_to_close && self.parts.version == Version::HTTP_11 && status != StatusCode::BAD_REQUEST;
         headers.insert(CONNECTION, HeaderValue::from_static(if keeps { "keep-alive" } else { "close" }));
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.remove(ALLOW);
-        }
-        headers.extend(rest);
+        headers.extend(answer.headers);
         let added = matches!(status.as_u16(), 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
         for header in scope.headers.iter().filter(|header| added || header.always) {
             let value = header.value.fill(|name| self.variable(name));

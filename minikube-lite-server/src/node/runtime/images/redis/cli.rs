@@ -59,7 +59,9 @@ impl Options {
         };
         let mut args = process.args().iter();
         while let Some(arg) = args.next() {
-            let mut value = || args.next().cloned().ok_or_else(|| format!("Unrecognized option or bad number of args for: '{arg}'"));
+            let mut value = || {
+                args.next().cloned().ok_or_else(|| format!("Unrecognized option or bad number of args for: '{arg}'"))
+            };
             match arg.as_str() {
                 "-h" => options.host = value()?,
                 "-p" => options.port = value()?.parse().map_err(|_| "Invalid server port.".to_string())?,

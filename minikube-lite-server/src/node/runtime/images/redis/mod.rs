@@ -93,7 +93,8 @@ async fn serve(mut process: Process) -> i32 {
     };
     let port = config.port();
     note(&process, 'C', '*', &format!("oO0OoO0OoO0Oo {name} is starting oO0OoO0OoO0Oo")).await;
-    let about = format!("{name} version={version}, bits=64, commit=00000000, modified=0, pid={}, just started", process.pid);
+    let about =
+        format!("{name} version={version}, bits=64, commit=00000000, modified=0, pid={}, just started", process.pid);
     note(&process, 'C', '*', &about).await;
     let shared = Arc::new(Shared {
         store: Mutex::default(),
@@ -104,15 +105,17 @@ async fn serve(mut process: Process) -> i32 {
     });
     let mut server = Server::new();
     let serving = shared.clone();
-    let listening = server.listen(process.world.network(), Ipv4Addr::UNSPECIFIED, port, move |accepted: Accepted, _| {
-        let shared = serving.clone();
-        async move {
-            // A connection that fails has nobody left to tell.
-            let _ = converse(accepted.stream, &accepted.requests, &shared).await;
-        }
-    });
+    let listening =
+        server.listen(process.world.network(), Ipv4Addr::UNSPECIFIED, port, move |accepted: Accepted, _| {
+            let shared = serving.clone();
+            async move {
+                // A connection that fails has nobody left to tell.
+                let _ = converse(accepted.stream, &accepted.requests, &shared).await;
+            }
+        });
     if listening.is_err() {
-        let text = format!("Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use");
+        let text =
+            format!("Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use");
         note(&process, 'M', '#', &text).await;
         note(&process, 'M', '#', "Failed listening on port, aborting.").await;
         return 1;
@@ -275,8 +278,11 @@ impl Shared {
 
     fn info(&self) -> String {
         let now = self.environment.now();
-        let mut store = self.store();
-        let (keys, expiring, used) = (store.len(now.as_millisecond()), store.expiring(), store.used());
+        let (keys, expiring, used) = {
+            let mut store = self.store();
+            (store.len(now.as_millisecond()), store.expiring(), store.used())
+        };
+        let config = self.config();
         let keyspace = match keys {
             0 => String::new(),
             keys => format!("db0:keys={keys},expires={expiring},avg_ttl=0\r\n"),
@@ -286,10 +292,10 @@ impl Shared {
              # Memory\r\nused_memory:{used}\r\nmaxmemory:{}\r\nmaxmemory_policy:{}\r\n\r\n\
              # Replication\r\nrole:master\r\nconnected_slaves:0\r\n\r\n# Keyspace\r\n{keyspace}",
             self.version,
-            self.config().port(),
+            config.port(),
             now.duration_since(self.started).as_secs(),
-            self.config().get("maxmemory"),
-            self.config().get("maxmemory-policy"),
+            config.get("maxmemory"),
+            config.get("maxmemory-policy"),
         )
     }
 }

@@ -85,16 +85,17 @@ impl Store {
                 args.iter().map(|key| bulk_or_nil(self.text(key, now).ok().flatten().cloned())).collect(),
             )),
             ("SET", [key, value, options @ ..]) => self.set(key, value, options, now),
-            ("SETNX", [key, value]) => Ok(Value::Integer(i64::from(self.entry(key, now).is_none() && {
-                self.insert(key, Data::Text(value.clone()), None);
-                true
-            }))),
-            ("SETEX" | "PSETEX", [key, time, value]) => {
-                expiry(time, if name == "SETEX" { 1000 } else { 1 }, now, name).map(|at| {
+            ("SETNX", [key, value]) => Ok(Value::Integer(i64::from(
+                self.entry(key, now).is_none() && {
+                    self.insert(key, Data::Text(value.clone()), None);
+                    true
+                },
+            ))),
+            ("SETEX" | "PSETEX", [key, time, value]) => expiry(time, if name == "SETEX" { 1000 } else { 1 }, now, name)
+                .map(|at| {
                     self.insert(key, Data::Text(value.clone()), Some(at));
                     Value::ok()
-                })
-            }
+                }),
             ("MSET", [_, _, ..]) if args.len() % 2 == 0 => {
                 for pair in args.chunks_exact(2) {
                     self.insert(&pair[0], Data::Text(pair[1].clone()), None);
@@ -109,13 +110,15 @@ impl Store {
                 self.remove(key);
                 bulk_or_nil(old)
             }),
-            ("APPEND", [key, value]) => self.text(key, now).map(|text| text.cloned().unwrap_or_default()).map(|mut t| {
-                t.extend_from_slice(value);
-                let length = t.len();
-                let expires = self.entry(key, now).and_then(|entry| entry.expires);
-                self.insert(key, Data::Text(t), expires);
-                count(length)
-            }),
+            ("APPEND", [key, value]) => {
+                self.text(key, now).map(|text| text.cloned().unwrap_or_default()).map(|mut t| {
+                    t.extend_from_slice(value);
+                    let length = t.len();
+                    let expires = self.entry(key, now).and_then(|entry| entry.expires);
+                    self.insert(key, Data::Text(t), expires);
+                    count(length)
+                })
+            }
             ("INCR", [key]) => self.add(key, 1, now),
             ("DECR", [key]) => self.add(key, -1, now),
             ("INCRBY", [key, by]) => integer(by).and_then(|by| self.add(key, by, now)),
@@ -159,7 +162,9 @@ impl Store {
             ("PERSIST", [key]) => {
                 Ok(Value::Integer(i64::from(self.entry(key, now).and_then(|entry| entry.expires.take()).is_some())))
             }
-            ("LPUSH" | "RPUSH", [key, values @ ..]) if !values.is_empty() => self.push(key, values, name == "LPUSH", now),
+            ("LPUSH" | "RPUSH", [key, values @ ..]) if !values.is_empty() => {
+                self.push(key, values, name == "LPUSH", now)
+            }
             ("LPOP" | "RPOP", [key]) => self.pop(key, name == "LPOP", now),
             ("LLEN", [key]) => self.list(key, now).map(|list| count(list.map_or(0, |list| list.len()))),
             ("LRANGE", [key, first, last]) => integer(first).and_then(|first| {
