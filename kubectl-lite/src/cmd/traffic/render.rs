@@ -45,12 +45,18 @@ pub fn picture(picture: &Picture, rate: Option<f64>, style: Style) -> Vec<String
     let width = |text: fn(&Endpoint) -> &str, most: usize| {
         picture.endpoints.iter().map(|endpoint| text(endpoint).chars().count()).max().unwrap_or(0).min(most)
     };
-    let name_width = width(|endpoint| &endpoint.target, style.columns * 3 / 8);
-    let address_width = width(|endpoint| &endpoint.address, 21);
     let state_width = width(|endpoint| endpoint.state.text(), 11);
     let most = picture.endpoints.iter().filter_map(|endpoint| endpoint.requests).max().unwrap_or(0);
     let total = picture.total();
     let count_width = grouped(most).len();
+    // What is left for names and addresses; addresses go first where it is narrow.
+    let left = style.columns.saturating_sub(state_width + 4 + if picture.counted { count_width + 8 } else { 0 });
+    let mut address_width = width(|endpoint| &endpoint.address, 21);
+    if left < address_width + 14 {
+        address_width = 0;
+    }
+    let gap = if address_width > 0 { address_width + 2 } else { 0 };
+    let name_width = width(|endpoint| &endpoint.target, style.columns * 3 / 8).min(left.saturating_sub(gap));
     for endpoint in &picture.endpoints {
         let (mark, color) = match endpoint.state {
             State::Ready => ("●", GREEN),
@@ -58,10 +64,13 @@ pub fn picture(picture: &Picture, rate: Option<f64>, style: Style) -> Vec<String
             State::NotReady => ("○", RED),
         };
         let name = format!("{:<name_width$}", middle(&endpoint.target, name_width));
-        let address = format!("{:<address_width$}", cut(&endpoint.address, address_width));
+        let address = match address_width {
+            0 => String::new(),
+            width => style.paint(DIM, &format!("  {:<width$}", cut(&endpoint.address, width))),
+        };
         let state = style.paint(color, &format!("{mark} {:<state_width$}", endpoint.state.text()));
-        let mut line = format!("{name}  {}  {state}", style.paint(DIM, &address));
-        let mut used = name_width + address_width + state_width + 6;
+        let mut line = format!("{name}{address}  {state}");
+        let mut used = name_width + gap + state_width + 4;
         if let Some(requests) = endpoint.requests {
             let share = if total == 0 { 0.0 } else { requests as f64 * 100.0 / total as f64 };
             let count = format!("  {:>count_width$} {share:>3.0}% ", grouped(requests));
