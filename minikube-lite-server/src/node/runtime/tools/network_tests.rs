@@ -35,7 +35,7 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(json!({"type": "ClusterIP", "clusterIP": "10.96.0.50",
         "ports": [{"name": "http", "protocol": "TCP", "port": 80}]}));
     cluster.slice(8080, &[json!({"addresses": ["10.244.0.3"], "conditions": {"ready": true}})]);
