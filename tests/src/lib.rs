@@ -195,8 +195,10 @@ impl Kubectl {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("kubectl runs");
-        // It may well stop reading early.
-        let _ = child.stdin.take().expect("its input is a pipe").write_all(input);
+        let mut pipe = child.stdin.take().expect("its input is a pipe");
+        let input = input.to_vec();
+        // Beside reading, since it may want to write before it has read everything. It may well stop reading early.
+        std::thread::spawn(move || pipe.write_all(&input));
         child.wait_with_output().expect("kubectl ends")
     }
 
