@@ -3,6 +3,7 @@
 mod config;
 mod content;
 mod directives;
+mod pages;
 mod proxy;
 mod site;
 mod syntax;
