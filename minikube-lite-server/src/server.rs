@@ -97,7 +97,7 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
         node_port_address: options.node_port_address.ip(),
         load_balancers: options.load_balancer,
     };
-    workers.push(network::start(&client, nodes.network().clone(), network_settings, stop.clone()));
+    workers.push(network::start(client, nodes.network().clone(), network_settings, stop.clone()));
 
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -22,7 +22,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn new() -> Cluster {
+    /// Two nodes, and a namespace.
+    pub fn with_nodes() -> Cluster {
         let network = Network::new(Environment::new(Some(1)));
         network.add_node("node-1", NODE);
         network.add_node("node-2", Ipv4Addr::new(192, 168, 49, 3));
@@ -108,7 +109,7 @@ fn at(ip: Ipv4Addr, port: u16) -> SocketAddrV4 {
 
 #[tokio::test(start_paused = true)]
 async fn pods_reach_each_other_and_themselves() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     let (client, server) = (cluster.pod(2), cluster.pod(3));
     let listening = server.listen(Ipv4Addr::UNSPECIFIED, 80, greeter("web")).unwrap();
     let local = server.listen(Ipv4Addr::LOCALHOST, 81, greeter("local")).unwrap();
@@ -126,7 +127,7 @@ async fn pods_reach_each_other_and_themselves() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_not_there_does_not_answer() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(cluster_ip());
     let client = cluster.pod(2);
     let expected = [
@@ -144,7 +145,7 @@ async fn who_is_not_there_does_not_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_leaves_takes_its_listeners_and_connections_along() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     let (client, server) = (cluster.pod(2), cluster.pod(3));
     // A server that holds its connections, and part of the network itself.
     let (held, own) = (Arc::new(Mutex::new(Vec::new())), server.clone());
@@ -169,7 +170,7 @@ async fn a_pod_that_leaves_takes_its_listeners_and_connections_along() {
 
 #[tokio::test(start_paused = true)]
 async fn pods_of_the_nodes_network_share_its_ports() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     let on_node = |name: &str| cluster.network.join(Identity { ip: NODE, name: name.into(), ..identity(9) });
     let (one, other) = (on_node("one"), on_node("other"));
     let _listening = one.listen(Ipv4Addr::UNSPECIFIED, 80, greeter("one")).unwrap();
@@ -181,7 +182,7 @@ async fn pods_of_the_nodes_network_share_its_ports() {
 
 #[tokio::test(start_paused = true)]
 async fn endpoints_have_equal_chances() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(cluster_ip());
     cluster.slice(8080, &[endpoint(3, true), endpoint(4, true), endpoint(5, true), endpoint(6, false)]);
     let pods: Vec<PodNetwork> = (3..7).map(|last| cluster.pod(last)).collect();
@@ -205,7 +206,7 @@ async fn endpoints_have_equal_chances() {
 
 #[tokio::test(start_paused = true)]
 async fn only_endpoints_that_may_be_chosen_are() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(cluster_ip());
     let pods: Vec<PodNetwork> = (3..5).map(|last| cluster.pod(last)).collect();
     let listen = |pod: &PodNetwork| pod.listen(Ipv4Addr::UNSPECIFIED, 80, greeter(&pod.identity().name)).unwrap();
@@ -234,7 +235,7 @@ async fn only_endpoints_that_may_be_chosen_are() {
 
 #[tokio::test(start_paused = true)]
 async fn traffic_within_a_node_stays_there_or_is_dropped() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     let mut spec = cluster_ip();
     spec["internalTrafficPolicy"] = json!("Local");
     cluster.service(spec);
@@ -257,7 +258,7 @@ async fn traffic_within_a_node_stays_there_or_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_stays_with_its_endpoint_until_its_time_is_over() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     let mut spec = cluster_ip();
     spec["sessionAffinity"] = json!("ClientIP");
     spec["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": 10}});
@@ -288,7 +289,7 @@ async fn a_client_stays_with_its_endpoint_until_its_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn idle_and_ended_connections_leave_nothing() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     let (client, server) = (cluster.pod(2), cluster.pod(3));
     let served = Arc::new(AtomicUsize::new(0));
     let count = served.clone();

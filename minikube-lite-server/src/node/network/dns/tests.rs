@@ -35,7 +35,7 @@ fn in_order(records: &str) -> String {
 
 #[test]
 fn a_service_has_its_cluster_ip_and_ports() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(json!({"type": "ClusterIP", "clusterIP": "10.96.0.50", "ports": ports()}));
     let domain = "backend.ns.svc.cluster.local";
     assert_eq!(ask(&cluster, RecordType::A, domain), "A 10.96.0.50");
@@ -67,7 +67,7 @@ fn a_service_has_its_cluster_ip_and_ports() {
 
 #[test]
 fn a_headless_service_has_its_ready_pods() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(json!({"type": "ClusterIP", "clusterIP": "None", "ports": ports()}));
     let domain = "backend.ns.svc.cluster.local";
     assert_eq!(ask(&cluster, RecordType::A, domain), "NXDOMAIN");
@@ -87,7 +87,7 @@ fn a_headless_service_has_its_ready_pods() {
 
 #[test]
 fn an_external_name_is_an_alias() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     let name = "backend.ns.svc.cluster.local";
     cluster.service(json!({"type": "ExternalName", "externalName": "Example.com"}));
     assert_eq!(ask(&cluster, RecordType::A, name), "CNAME example.com");
@@ -98,7 +98,7 @@ fn an_external_name_is_an_alias() {
 
 #[tokio::test]
 async fn short_names_are_completed_by_the_search_domains() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(json!({"type": "ClusterIP", "clusterIP": "10.96.0.50", "ports": ports()}));
     let vip = Ok(vec![Ipv4Addr::new(10, 96, 0, 50)]);
     let mut own = identity(7);

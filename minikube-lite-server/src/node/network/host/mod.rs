@@ -111,16 +111,18 @@ impl HostListeners {
         let tables = self.network.services().read();
         let mut wanted = HashMap::new();
         for (key, service, entry) in tables.all() {
-            for port in entry.ports.iter().filter(|port| port.has_endpoints()) {
+            for port in &entry.ports {
+                let mut doors: Vec<(SocketAddr, Door)> = Vec::new();
                 if let (Some(ip), Some(number)) = (self.node_port_address, port.node_port) {
-                    wanted.insert(SocketAddr::new(ip, number), (Door::NodePort(number), key.clone()));
+                    doors.push((SocketAddr::new(ip, number), Door::NodePort(number)));
                 }
-                if service.kind != ServiceType::LoadBalancer(None) {
-                    continue;
+                if service.kind == ServiceType::LoadBalancer(None) {
+                    let ours = service.ingress.iter().filter(|ip| load_balancer::is_ours(**ip));
+                    let addresses = ours.map(|ip| SocketAddrV4::new(*ip, port.port));
+                    doors.extend(addresses.map(|address| (address.into(), Door::LoadBalancer(address))));
                 }
-                for ip in service.ingress.iter().filter(|ip| load_balancer::is_ours(**ip)) {
-                    let address = SocketAddrV4::new(*ip, port.port);
-                    wanted.insert(address.into(), (Door::LoadBalancer(address), key.clone()));
+                if !doors.is_empty() && port.has_endpoints() {
+                    wanted.extend(doors.into_iter().map(|(address, door)| (address, (door, key.clone()))));
                 }
             }
         }

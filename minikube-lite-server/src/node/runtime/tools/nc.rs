@@ -75,7 +75,7 @@ fn parse(arguments: &[String]) -> Option<Options> {
 
 async fn nc(process: &Process) -> i32 {
     let options = parse(process.args());
-    let outcome = match &options {
+    match &options {
         Some(options) if options.listen => match options.port.or_else(|| options.operands.last()?.parse().ok()) {
             Some(port) => listen(process, options, port).await,
             None => usage(process).await,
@@ -88,8 +88,7 @@ async fn nc(process: &Process) -> i32 {
             _ => usage(process).await,
         },
         None => usage(process).await,
-    };
-    outcome
+    }
 }
 
 async fn usage(process: &Process) -> i32 {

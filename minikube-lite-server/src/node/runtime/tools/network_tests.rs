@@ -35,7 +35,7 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_nodes();
     cluster.service(json!({"type": "ClusterIP", "clusterIP": "10.96.0.50",
         "ports": [{"name": "http", "protocol": "TCP", "port": 80}]}));
     cluster.slice(8080, &[json!({"addresses": ["10.244.0.3"], "conditions": {"ready": true}})]);
@@ -108,7 +108,7 @@ async fn serve(accepted: Accepted) {
     }
 }
 
-/// What a command printed: exit code, standard output, standard error.
+/// What a command printed (`^` in it is a space within a word): exit code, standard output, standard error.
 async fn run(world: &World, line: &str) -> (i32, String, String) {
     run_with(world, line, Input::empty()).await
 }
@@ -116,7 +116,7 @@ async fn run(world: &World, line: &str) -> (i32, String, String) {
 async fn run_with(world: &World, line: &str, stdin: Input) -> (i32, String, String) {
     let (stdout, out) = collect();
     let (stderr, err) = collect();
-    let argv = line.split(' ').map(|word| word.replace('_', " ")).collect();
+    let argv = line.split(' ').map(|word| word.replace('^', " ")).collect();
     let mut child = world.spawn(Start { argv, stdin, stdout, stderr, ..Start::default() }).unwrap();
     let code = child.wait().await.code;
     let text = |bytes: &Mutex<Vec<u8>>| String::from_utf8(bytes.lock().unwrap().clone()).unwrap();
@@ -145,17 +145,17 @@ async fn curl_gets_what_servers_have() {
     );
     assert_eq!(run(world, "curl -sL backend/moved").await, out(0, "hello from /there\n", ""));
     assert_eq!(
-        run(world, r"curl -s -o /tmp/page -w %{http_code}_%{size_download}_%{num_connects}\n backend/x").await,
+        run(world, r"curl -s -o /tmp/page -w %{http_code}^%{size_download}^%{num_connects}\n backend/x").await,
         out(0, "200 14 1\n", "")
     );
     assert_eq!(world.files().read("/tmp/page").unwrap(), "hello from /x\n");
-    let (_, sent, _) = run(world, "curl -s -d a=1 -d b=2 -H X-Own:_yes -H Accept: -u me:secret backend/echo").await;
+    let (_, sent, _) = run(world, "curl -s -d a=1 -d b=2 -H X-Own:^yes -H Accept: -u me:secret backend/echo").await;
     assert_eq!(
         sent,
         "POST /echo HTTP/1.1\r\nHost: backend\r\nAuthorization: Basic bWU6c2VjcmV0\r\nUser-Agent: curl/8.17.0\r\n\
          X-Own: yes\r\nContent-Length: 7\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\na=1&b=2"
     );
-    assert_eq!(run(world, "curl -s -G -d a=1 --data-urlencode b=x_y backend/q").await.1, "hello from /q?a=1&b=x%20y\n");
+    assert_eq!(run(world, "curl -s -G -d a=1 --data-urlencode b=x^y backend/q").await.1, "hello from /q?a=1&b=x%20y\n");
 }
 
 #[tokio::test(start_paused = true)]
