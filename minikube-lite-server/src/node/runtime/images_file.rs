@@ -4,11 +4,13 @@
 
 use super::image::Reference;
 use super::images::{Image, described};
-use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shared_types::quantity::Quantity;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +51,7 @@ pub struct Description {
     #[serde(default)]
     pub log: Log,
     /// When the program ends by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "exit")]
     pub exit: Option<Exit>,
     /// The exit code when it is asked to stop.
     #[serde(default)]
@@ -100,31 +102,43 @@ pub struct Every {
 
 /// How the program ends by itself: after a time, or after a number of requests, or whichever is first.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", try_from = "ExitFields")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Exit {
     pub code: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_requests: Option<u64>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ExitFields {
-    code: u8,
-    after: Option<Time>,
-    after_requests: Option<u64>,
+fn exit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exit>, D::Error> {
+    let check = |exit: &Exit| match (exit.after, exit.after_requests) {
+        (None, None) => Err("needs `after` or `afterRequests`".into()),
+        (_, Some(0)) => Err("`afterRequests` must be at least 1".into()),
+        _ => Ok(()),
+    };
+    deserializer.deserialize_map(Checked(check, PhantomData)).map(Some)
 }
 
-impl TryFrom<ExitFields> for Exit {
-    type Error = &'static str;
-    fn try_from(ExitFields { code, after, after_requests }: ExitFields) -> Result<Exit, &'static str> {
-        match (after, after_requests) {
-            (None, None) => Err("exit: needs `after` or `afterRequests`"),
-            (_, Some(0)) => Err("exit: `afterRequests` must be at least 1"),
-            _ => Ok(Exit { code, after, after_requests }),
-        }
+/// Reads a map and checks it. The mistake is found where the map is, so that it is told with its line.
+struct Checked<T, C>(C, PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, C: Fn(&T) -> Result<(), String>> Visitor<'de> for Checked<T, C> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a map")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        let value = T::deserialize(MapAccessDeserializer::new(map))?;
+        (self.0)(&value).map_err(A::Error::custom)?;
+        Ok(value)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, C: Fn(&T) -> Result<(), String>> DeserializeSeed<'de> for Checked<T, C> {
+    type Value = T;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
@@ -313,10 +327,13 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptio
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<Description>, A::Error> {
             let mut images: Vec<Description> = Vec::new();
-            while let Some(image) = sequence.next_element::<Description>()? {
-                if let Some(other) = images.iter().find(|other| other.overlaps(&image)) {
-                    return Err(A::Error::custom(format!("name: \"{}\" is described twice", other.name)));
-                }
+            let twice = |images: &[Description], image: &Description| {
+                let other = images.iter().find(|other| other.overlaps(image));
+                other.map_or(Ok(()), |other| Err(format!("name: \"{}\" is described twice", other.name)))
+            };
+            while let Some(image) =
+                sequence.next_element_seed(Checked(|image: &Description| twice(&images, image), PhantomData))?
+            {
                 images.push(image);
             }
             Ok(images)
@@ -430,9 +447,9 @@ mod tests {
                 "images:\n- name: a\n  http:\n  - path: /\n    body: '{{.PodName'\n",
                 "5: images[0].http[0].body: {{ without }}",
             ),
-            ("images:\n- name: a\n  exit: {code: 1}\n", "3: images[0]: exit: needs `after` or `afterRequests`"),
+            ("images:\n- name: a\n  exit: {code: 1}\n", "3: images[0].exit: needs `after` or `afterRequests`"),
             ("images:\n- name: a\n  memory: {use: much}\n", "3: images[0].memory.use: \"much\" is no quantity"),
-            ("images:\n- name: a\n- name: a\n", "3: images: name: \"docker.io/library/a\" is described twice"),
+            ("images:\n- name: a\n- name: a\n", "3: images[1]: name: \"docker.io/library/a\" is described twice"),
             ("images: [\n", "2: "),
             ("", "1: "),
         ] {

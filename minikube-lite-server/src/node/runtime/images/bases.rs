@@ -63,8 +63,9 @@ fn curl_entrypoint(process: super::Process) -> futures_util::future::BoxFuture<'
 
 /// `nicolaka/netshoot`: all tools for looking at a network.
 pub fn netshoot(_: &Reference) -> Image {
-    static NETSHOOT: LazyLock<Arc<Tree>> =
-        LazyLock::new(|| Arc::new(with_bash(alpine_with_curl()).link("/usr/bin/zsh", "/bin/sh")));
+    static NETSHOOT: LazyLock<Arc<Tree>> = LazyLock::new(|| {
+        Arc::new(with_bash(alpine_with_curl()).link("/bin/zsh", "bash").program("/usr/bin/getent", tools::getent::run))
+    });
     Image::new(&NETSHOOT).cmd(&["zsh"]).working_dir("/root")
 }
 
@@ -81,7 +82,7 @@ pub fn debian_tree() -> Tree {
     let release =
         "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n";
     let tree = Tree::linux().programs(tools::coreutils());
-    with_bash(tree).file("/etc/debian_version", "12.11\n").file("/etc/os-release", release)
+    tree.file("/etc/debian_version", "12.11\n").file("/etc/os-release", release)
 }
 
 pub fn alpine_with_curl() -> Tree {

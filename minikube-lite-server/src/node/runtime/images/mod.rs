@@ -119,8 +119,11 @@ pub fn resolve(reference: &Reference, file: Option<&ImagesFile>) -> Result<(), S
     }
 }
 
+/// Makes the image of a reference with a certain name.
+type Make = fn(&Reference) -> Image;
+
 /// The well-known images, by the last part of their name.
-static KNOWN: &[(&str, fn(&Reference) -> Image)] = &[
+static KNOWN: &[(&str, Make)] = &[
     ("agnhost", agnhost::image),
     ("alpine", bases::alpine),
     ("bash", bases::bash),

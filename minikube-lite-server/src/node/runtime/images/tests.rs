@@ -204,6 +204,47 @@ async fn any_other_image_serves_the_declared_ports() {
 }
 
 #[tokio::test]
+async fn images_of_tools_have_them() {
+    for image in
+        ["busybox:1.37", "alpine", "debian:12", "ubuntu:24.04", "bash:5", "nicolaka/netshoot", "curlimages/curl"]
+    {
+        let script = ["sh", "-c", "echo $HOSTNAME-$((1 + 1)) | tr a-z A-Z; exit 3"];
+        let env = [("HOSTNAME", "web")];
+        let mut container = start(image, With { args: &script, env: &env, ..With::default() });
+        assert_eq!((container.ends().await.code, container.printed()), (3, "WEB-2\n".to_string()), "{image}");
+    }
+    // A shell without a terminal is at its end at once.
+    for image in ["busybox", "alpine", "debian", "ubuntu", "bash", "nicolaka/netshoot"] {
+        assert_eq!(start(image, With::default()).ends().await.code, 0, "{image}");
+    }
+    let mut release = start("ubuntu", args(&["cat", "/etc/os-release"]));
+    release.ends().await;
+    assert!(release.printed().contains("ID=ubuntu\n"));
+    // Arguments alone are curl's.
+    let mut curl = start("curlimages/curl", args(&["-sS", "http://10.244.0.5:81"]));
+    assert_eq!(curl.ends().await.code, 7, "{}", curl.printed());
+}
+
+#[tokio::test]
+async fn agnhost_runs_commands_that_it_is_asked_to() {
+    let netexec = start("agnhost", args(&["netexec"]));
+    let answer = netexec.get(8080, "/shell?cmd=echo%20hi%3B%20exit%204").await.body;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((answer["output"].as_str(), answer["error"].as_str()), (Some("hi\n"), Some("exit status 4")));
+}
+
+#[tokio::test]
+async fn a_command_in_place_of_the_server_runs_as_it_is() {
+    let mut nginx = start("nginx", args(&["sh", "-c", "nginx -t && cat /etc/nginx/conf.d/default.conf"]));
+    assert_eq!(nginx.ends().await.code, 0);
+    assert!(nginx.printed().contains("test is successful") && nginx.printed().contains("listen       80;"));
+    // Without `daemon off`, the server stays when its first process has ended.
+    let background = start("nginx", args(&["sh", "-c", "nginx; echo started; sleep 600"]));
+    background.prints("started").await;
+    assert_eq!(background.get(80, "/").await.status(), 200);
+}
+
+#[tokio::test]
 async fn servers_that_are_known_by_their_ports_listen_there() {
     let mut tomcat = start("tomcat:11", With::default());
     assert_eq!(tomcat.get(8080, "/").await.body, "web-1\n");

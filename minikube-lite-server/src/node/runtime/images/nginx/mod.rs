@@ -3,6 +3,7 @@
 mod config;
 mod content;
 mod directives;
+mod pages;
 mod proxy;
 mod site;
 mod syntax;
@@ -87,7 +88,6 @@ impl Options {
                 "-T" => (options.test, options.dump) = (true, true),
                 "-v" | "-V" => options.version = true,
                 "-q" => {}
-                other if other.starts_with('-') => return Err(format!("invalid option: \"{other}\"")),
                 other => return Err(format!("invalid option: \"{other}\"")),
             }
         }

@@ -1,6 +1,7 @@
 //! How requests are answered by a configuration.
 
 use super::config::{Action, Config, Listen, Location, Scope, VirtualServer};
+use super::pages;
 use super::proxy::{self, Upstreams};
 use crate::node::runtime::files::Files;
 use crate::node::runtime::images::http::{self as server, Ends, Reply, Site};
@@ -307,26 +308,14 @@ impl<'a> Exchange<'a> {
             return Step::Error(StatusCode::NOT_FOUND);
         }
         if scope.autoindex {
-            return Step::Done(Answer::typed(StatusCode::OK, "text/html", self.listing(uri, directory)));
+            return Step::Done(Answer::typed(
+                StatusCode::OK,
+                "text/html",
+                pages::listing(self.files(), uri, directory),
+            ));
         }
         self.complain(&format!("directory index of \"{directory}/\" is forbidden")).await;
         Step::Error(StatusCode::FORBIDDEN)
-    }
-
-    fn listing(&self, uri: &str, directory: &str) -> String {
-        let title = format!("Index of {}", site_files::escape(uri));
-        let mut page = format!("<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1><hr><pre>");
-        page.push_str("<a href=\"../\">../</a>\r\n");
-        for name in self.files().list(directory).unwrap_or_default().iter().filter(|name| !name.starts_with('.')) {
-            let Ok(stat) = self.files().stat(&format!("{directory}/{name}")) else { continue };
-            let shown = format!("{}{}", site_files::escape(name), if stat.is_directory() { "/" } else { "" });
-            let size = if stat.is_directory() { "-".to_string() } else { stat.size.to_string() };
-            let time = times::format(stat.modified, "%d-%b-%Y %H:%M");
-            let padding = 51usize.saturating_sub(shown.chars().count());
-            let _ = write!(page, "<a href=\"{shown}\">{shown}</a>{:padding$}{time} {size:>19}\r\n", "");
-        }
-        page.push_str("</pre><hr></body>\r\n</html>\r\n");
-        page
     }
 
     fn stub_status(&self) -> Step {
@@ -427,7 +416,7 @@ impl<'a> Exchange<'a> {
         let is_page = status.as_u16() >= 300 && status != StatusCode::NOT_MODIFIED;
         let server = if scope.tokens { self.running.server.clone() } else { HeaderValue::from_static("nginx") };
         if is_page && answer.body.is_empty() {
-            answer.body = error_page(status, server.to_str().unwrap_or("nginx")).into();
+            answer.body = pages::error(status, server.to_str().unwrap_or("nginx")).into();
             answer.content_type = Some(HeaderValue::from_static("text/html"));
         }
         let now = self.running.world.now();
@@ -505,21 +494,4 @@ fn path(uri: &str, action: &Action, location: Option<&Location>, scope: &Scope) 
         (Some(alias), Some(location)) => format!("{alias}{}", uri.strip_prefix(&location.path).unwrap_or(uri)),
         _ => format!("{}{uri}", scope.root),
     }
-}
-
-fn error_page(status: StatusCode, server: &str) -> String {
-    let reason = match status.as_u16() {
-        302 => "Found",
-        413 => "Request Entity Too Large",
-        405 => "Not Allowed",
-        503 => "Service Temporarily Unavailable",
-        504 => "Gateway Time-out",
-        _ => status.canonical_reason().unwrap_or_default(),
-    };
-    let title = format!("{} {reason}", status.as_str());
-    let title = title.trim();
-    format!(
-        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
-         <hr><center>{server}</center>\r\n</body>\r\n</html>\r\n"
-    )
 }

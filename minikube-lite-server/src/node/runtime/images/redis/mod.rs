@@ -262,7 +262,7 @@ impl Shared {
                 let found = patterns.flat_map(|pattern| config.find(&pattern));
                 Value::Array(found.flat_map(|(name, value)| [Value::bulk(name), Value::bulk(value)]).collect())
             }
-            (b"SET", pairs) if !pairs.is_empty() && pairs.len() % 2 == 0 => {
+            (b"SET", pairs) if !pairs.is_empty() && pairs.len().is_multiple_of(2) => {
                 let mut config = self.config();
                 for pair in pairs.chunks_exact(2) {
                     if let Err(message) = config.set(&text(&pair[0]), &text(&pair[1])) {

@@ -24,10 +24,13 @@ struct Entry {
     expires: Option<i64>,
 }
 
+/// The fields of a hash and their values.
+type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
+
 enum Data {
     Text(Vec<u8>),
     List(VecDeque<Vec<u8>>),
-    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    Hash(Fields),
 }
 
 impl Data {
@@ -96,7 +99,7 @@ impl Store {
                     self.insert(key, Data::Text(value.clone()), Some(at));
                     Value::ok()
                 }),
-            ("MSET", [_, _, ..]) if args.len() % 2 == 0 => {
+            ("MSET", [_, _, ..]) if args.len().is_multiple_of(2) => {
                 for pair in args.chunks_exact(2) {
                     self.insert(&pair[0], Data::Text(pair[1].clone()), None);
                 }
@@ -177,7 +180,7 @@ impl Store {
                 let values = list.into_iter().flat_map(|list| list.iter()).skip(first).take(taken);
                 Ok(Value::Array(values.map(|value| Value::bulk(value.clone())).collect()))
             }),
-            ("HSET" | "HMSET", [key, pairs @ ..]) if !pairs.is_empty() && pairs.len() % 2 == 0 => {
+            ("HSET" | "HMSET", [key, pairs @ ..]) if !pairs.is_empty() && pairs.len().is_multiple_of(2) => {
                 self.set_fields(key, pairs, now).map(|new| if name == "HSET" { count(new) } else { Value::ok() })
             }
             ("HGET", [key, field]) => {
@@ -217,7 +220,7 @@ impl Store {
             Some(_) => Err(WRONG_TYPE.into()),
         }
     }
-    fn hash(&mut self, key: &[u8], now: i64) -> Result<Option<&mut BTreeMap<Vec<u8>, Vec<u8>>>, String> {
+    fn hash(&mut self, key: &[u8], now: i64) -> Result<Option<&mut Fields>, String> {
         match self.entry(key, now).map(|entry| &mut entry.data) {
             None => Ok(None),
             Some(Data::Hash(hash)) => Ok(Some(hash)),
