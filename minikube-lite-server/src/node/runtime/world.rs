@@ -439,7 +439,7 @@ impl World {
             .filter(|entry| entry.info.group == group)
             .map(|entry| entry.info.pid)
             .collect();
-        members.iter().fold(false, |any, pid| self.signal(*pid, signal) || any)
+        members.iter().filter(|pid| self.signal(**pid, signal)).count() > 0
     }
 
     /// Ends the container: all processes are killed, and nothing starts any more.

@@ -37,7 +37,7 @@ pub async fn test(shell: &mut Shell, words: &[String]) -> io::Result<Flow> {
     let arguments = match words[0].as_str() {
         "test" => Ok(&words[1..]),
         bracket => match words.split_last() {
-            Some((last, rest)) if rest.len() > 0 && last == if bracket == "[" { "]" } else { "]]" } => Ok(&rest[1..]),
+            Some((last, rest)) if !rest.is_empty() && last == if bracket == "[" { "]" } else { "]]" } => Ok(&rest[1..]),
             _ => Err("missing ]".to_string()),
         },
     };

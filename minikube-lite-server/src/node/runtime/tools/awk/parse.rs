@@ -128,7 +128,15 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
                 rest = &rest[end + 1..];
             }
             c if c.is_ascii_digit() || (c == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit())) => {
-                let length = length_of(|c| c.is_ascii_digit() || c == '.');
+                let mut length = length_of(|c| c.is_ascii_digit() || c == '.');
+                // `1e6`, `2.5e-3`
+                if let Some(exponent) = rest[length..].strip_prefix(['e', 'E']) {
+                    let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+                    let count = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+                    if count > 0 {
+                        length += 1 + exponent.len() - digits.len() + count;
+                    }
+                }
                 tokens.push(Token::Number(rest[..length].parse().map_err(|_| "bad number")?));
                 rest = &rest[length..];
             }

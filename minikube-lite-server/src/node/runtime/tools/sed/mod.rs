@@ -249,7 +249,7 @@ impl Address {
             Address::Last => last,
             Address::Match(regex) => regex.is_match(line),
             Address::Step(first, 0) => number == *first,
-            Address::Step(first, step) => number >= *first && (number - first) % step == 0,
+            Address::Step(first, step) => number >= *first && (number - first).is_multiple_of(*step),
         }
     }
 }
@@ -268,8 +268,11 @@ impl Command {
                     true
                 } else if from.fits(line, number, last) {
                     // A range that ends before it begins is one line.
-                    self.active =
-                        !matches!(to, Address::Line(at) if *at <= number) && !(matches!(to, Address::Last) && last);
+                    self.active = match to {
+                        Address::Line(at) => number < *at,
+                        Address::Last => !last,
+                        _ => true,
+                    };
                     true
                 } else {
                     false
