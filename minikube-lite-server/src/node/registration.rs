@@ -18,7 +18,8 @@ pub const RENEWAL: Duration = Duration::from_secs(300);
 const LEASES: &str = "kube-node-lease";
 
 /// What a node has for Pods.
-const ALLOCATABLE: [(&str, &str); 4] = [("cpu", "4"), ("ephemeral-storage", "100Gi"), ("memory", "8Gi"), ("pods", "1100")];
+const ALLOCATABLE: [(&str, &str); 4] =
+    [("cpu", "4"), ("ephemeral-storage", "100Gi"), ("memory", "8Gi"), ("pods", "1100")];
 
 /// How much a node has of a resource, as a quantity.
 pub fn allocatable(resource: &str) -> &'static str {

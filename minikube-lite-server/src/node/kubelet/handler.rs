@@ -18,8 +18,14 @@ use std::time::Duration;
 pub enum Handler {
     Exec(Vec<String>),
     Http(http::Get),
-    Tcp { host: String, port: u16 },
-    Grpc { port: u16, service: String },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Grpc {
+        port: u16,
+        service: String,
+    },
     Sleep(Duration),
     /// It cannot be done, for this reason.
     Impossible(String),

@@ -36,11 +36,22 @@ pub enum ContainerNews {
     /// What its variables are taken from has been read; the error is the API's.
     Read(Result<Sources, String>),
     /// Its postStart hook has ended; the error is why it failed.
-    Hooked { run: u32, result: Result<(), String> },
+    Hooked {
+        run: u32,
+        result: Result<(), String>,
+    },
     /// Its preStop hook has failed.
-    NotPrepared { run: u32 },
-    Probed { run: u32, finding: Finding },
-    Ended { run: u32, ended: Ended },
+    NotPrepared {
+        run: u32,
+    },
+    Probed {
+        run: u32,
+        finding: Finding,
+    },
+    Ended {
+        run: u32,
+        ended: Ended,
+    },
 }
 
 /// Where news of one Pod go.

@@ -80,12 +80,8 @@ impl Streams {
             });
             *streams.screen() = Some(moving);
             let stdout = ends.output;
-            let first = ProcessStreams {
-                stdin: ends.input,
-                stderr: stdout.clone(),
-                stdout,
-                terminal: Some(ends.terminal),
-            };
+            let first =
+                ProcessStreams { stdin: ends.input, stderr: stdout.clone(), stdout, terminal: Some(ends.terminal) };
             return (streams, first);
         }
         let mut input = Input::empty();

@@ -161,10 +161,7 @@ fn time(text: &str) -> Result<Time, String> {
 }
 
 /// Reads a value by its text. The mistake is found where the value is, so that it is told with its field.
-fn scalar<'de, D: Deserializer<'de>, T>(
-    deserializer: D,
-    read: fn(&str) -> Result<T, String>,
-) -> Result<T, D::Error> {
+fn scalar<'de, D: Deserializer<'de>, T>(deserializer: D, read: fn(&str) -> Result<T, String>) -> Result<T, D::Error> {
     struct Scalar<T>(fn(&str) -> Result<T, String>);
     impl<T> Visitor<'_> for Scalar<T> {
         type Value = T;
@@ -258,7 +255,9 @@ fn ok() -> u16 {
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     scalar(deserializer, |name| match Reference::parse(name) {
-        Ok(reference) if reference.full() == format!("{}:latest", reference.repository) && !name.ends_with(":latest") => {
+        Ok(reference)
+            if reference.full() == format!("{}:latest", reference.repository) && !name.ends_with(":latest") =>
+        {
             Ok(reference.repository)
         }
         Ok(_) => Err(format!("\"{name}\" must have no tag; its tags go into `tags`")),

@@ -12,7 +12,6 @@ pub mod files;
 pub mod image;
 pub mod images;
 pub mod images_file;
-mod legacy;
 pub mod log;
 pub mod pipe;
 pub mod process;
@@ -25,4 +24,3 @@ pub mod tools;
 pub mod world;
 
 pub use image::Reference;
-pub use legacy::Process;

@@ -100,7 +100,8 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 
 /// Labels or annotations as lines of a file: `app="web"`.
 fn lines(map: &Object) -> String {
-    let mut entries: Vec<(&String, &str)> = map.iter().map(|(key, value)| (key, value.as_str().unwrap_or(""))).collect();
+    let mut entries: Vec<(&String, &str)> =
+        map.iter().map(|(key, value)| (key, value.as_str().unwrap_or(""))).collect();
     entries.sort_unstable();
     entries.iter().map(|(key, value)| format!("{key}={}", quoted(value))).collect::<Vec<_>>().join("\n")
 }
@@ -135,8 +136,7 @@ mod tests {
             "spec": {"containers": [{"name": "c", "resources": {"limits": {"cpu": "1500m", "memory": "64Mi"}}}]},
         });
         let ip = Some(Ipv4Addr::new(10, 244, 0, 5));
-        let downward =
-            Downward { pod: &pod, pod_ip: ip, node_name: "node-1", node_ip: Ipv4Addr::new(192, 168, 49, 2) };
+        let downward = Downward { pod: &pod, pod_ip: ip, node_name: "node-1", node_ip: Ipv4Addr::new(192, 168, 49, 2) };
         for (path, expected) in [
             ("metadata.name", "web"),
             ("metadata.labels['b/x']", "2"),

@@ -134,9 +134,8 @@ mod tests {
         let sources = Sources::of(&[json!({"kind": "Secret", "metadata": {"name": "s"}, "data": {}})]);
         let error = |container: Value| of(container, &sources).unwrap_err();
         assert_eq!(error(json!({"envFrom": [{"configMapRef": {"name": "c"}}]})), "configmap \"c\" not found");
-        let key = |field: &str, name: &str| {
-            json!({"env": [{"name": "A", "valueFrom": {field: {"name": name, "key": "k"}}}]})
-        };
+        let key =
+            |field: &str, name: &str| json!({"env": [{"name": "A", "valueFrom": {field: {"name": name, "key": "k"}}}]});
         assert_eq!(error(key("secretKeyRef", "no")), "secret \"no\" not found");
         assert_eq!(error(key("secretKeyRef", "s")), "couldn't find key k in Secret shop/s");
     }

@@ -44,11 +44,15 @@ pub fn dns(pod: &Value) -> Dns {
         },
         options: vec![("ndots".into(), Some("5".into()))],
     };
-    let node = Dns { settings: DnsSettings { nameservers: vec![NODE_DNS], searches: Vec::new(), ndots: 1 }, options: Vec::new() };
+    let node = Dns {
+        settings: DnsSettings { nameservers: vec![NODE_DNS], searches: Vec::new(), ndots: 1 },
+        options: Vec::new(),
+    };
     let mut dns = match (pod.text("spec.dnsPolicy"), pod.flag("spec.hostNetwork")) {
-        ("None", _) => {
-            Dns { settings: DnsSettings { nameservers: Vec::new(), searches: Vec::new(), ndots: 1 }, options: Vec::new() }
-        }
+        ("None", _) => Dns {
+            settings: DnsSettings { nameservers: Vec::new(), searches: Vec::new(), ndots: 1 },
+            options: Vec::new(),
+        },
         ("Default", _) | ("ClusterFirst", true) => node,
         _ => cluster,
     };
@@ -143,7 +147,8 @@ mod tests {
     #[test]
     fn names_are_looked_up_as_the_pod_wants() {
         let pod = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"dnsPolicy": "ClusterFirst"}});
-        let cluster = "search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n";
+        let cluster =
+            "search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n";
         assert_eq!(dns(&pod).file(), cluster);
         let config = json!({
             "nameservers": ["1.1.1.1"], "searches": ["example.com"],

@@ -101,6 +101,9 @@ mod tests {
                 "MY_DB_SERVICE_PORT_SQL=5432",
             ]
         );
-        assert!(variables(json!({"metadata": {"name": "x"}, "spec": {"clusterIP": "None", "ports": [{"port": 1}]}})).is_empty());
+        assert!(
+            variables(json!({"metadata": {"name": "x"}, "spec": {"clusterIP": "None", "ports": [{"port": 1}]}}))
+                .is_empty()
+        );
     }
 }

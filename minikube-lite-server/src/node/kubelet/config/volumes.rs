@@ -84,8 +84,11 @@ impl PodVolumes {
             .file("/resolv.conf", hosts::dns(pod).file());
         let tells_metadata = pod.list("spec.volumes").iter().any(|volume| {
             let projected = volume.list("projected.sources").iter().flat_map(|source| source.list("downwardAPI.items"));
-            let paths = volume.list("downwardAPI.items").iter().chain(projected).map(|item| item.text("fieldRef.fieldPath"));
-            paths.into_iter().any(|path| path.starts_with("metadata.labels") || path.starts_with("metadata.annotations"))
+            let paths =
+                volume.list("downwardAPI.items").iter().chain(projected).map(|item| item.text("fieldRef.fieldPath"));
+            paths
+                .into_iter()
+                .any(|path| path.starts_with("metadata.labels") || path.starts_with("metadata.annotations"))
         });
         Ok(PodVolumes { volumes, sources: sources::of_volumes(pod), tells_metadata, etc: Volume::of(&etc) })
     }
@@ -108,7 +111,12 @@ impl PodVolumes {
     ///
     /// # Errors
     /// When the container wants what is not there.
-    pub fn mounts(&self, container: &Value, env: &BTreeMap<String, String>, now: Timestamp) -> Result<Vec<Mount>, String> {
+    pub fn mounts(
+        &self,
+        container: &Value,
+        env: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<Vec<Mount>, String> {
         let mut mounts = Vec::new();
         for name in ["hosts", "hostname", "resolv.conf"] {
             let path = format!("/etc/{name}");
@@ -158,7 +166,8 @@ fn make(spec: &Value, makings: &Makings<'_>) -> Result<Made, String> {
 /// are kept.
 fn files_of(spec: &Value, makings: &Makings<'_>, before: &[VolumeFile]) -> Result<Option<Vec<VolumeFile>>, String> {
     let mut files = Vec::new();
-    let mode = |source: &str| u32::try_from(spec.int(&format!("{source}.defaultMode")).unwrap_or(0o644)).unwrap_or(0o644);
+    let mode =
+        |source: &str| u32::try_from(spec.int(&format!("{source}.defaultMode")).unwrap_or(0o644)).unwrap_or(0o644);
     if spec.has("configMap") {
         let source = spec.at("configMap");
         add_entries(&mut files, SourceKind::ConfigMap, source.text("name"), source, mode("configMap"), makings)?;
@@ -241,7 +250,9 @@ fn add_entries(
         match (sources::entry(kind, object, key), kind) {
             (Some(content), _) => add(item.text("path"), content, item_mode(item, mode)),
             (None, _) if optional => {}
-            (None, SourceKind::ConfigMap) => return Err(format!("configmap references non-existent config key: {key}")),
+            (None, SourceKind::ConfigMap) => {
+                return Err(format!("configmap references non-existent config key: {key}"));
+            }
             (None, SourceKind::Secret) => return Err(format!("references non-existent secret key: {key}")),
         }
     }

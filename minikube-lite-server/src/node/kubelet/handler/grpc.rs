@@ -125,7 +125,9 @@ mod tests {
 
     #[test]
     fn answers_are_judged() {
-        let status = |code: &'static str| HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static(code))]);
+        let status = |code: &'static str| {
+            HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static(code))])
+        };
         let none = HeaderMap::new();
         assert_eq!(judge(&none, &status("0"), &[0, 0, 0, 0, 2, 8, 1]), Answer::Success);
         let unhealthy = "service unhealthy (responded with \"NOT_SERVING\")";

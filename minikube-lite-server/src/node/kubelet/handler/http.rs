@@ -1,8 +1,8 @@
 //! HTTP requests of probes and hooks.
 
+use super::tls;
 use super::{Target, errno};
 use crate::node::network::Connection;
-use super::tls;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use http::{HeaderMap, Request, Uri};
@@ -33,7 +33,8 @@ impl Get {
     pub fn of(spec: &Value, port: u16) -> Get {
         let mut headers = HeaderMap::new();
         for header in spec.list("httpHeaders") {
-            let (name, value) = (header.text("name").parse::<HeaderName>(), header.text("value").parse::<HeaderValue>());
+            let (name, value) =
+                (header.text("name").parse::<HeaderName>(), header.text("value").parse::<HeaderValue>());
             if let (Ok(name), Ok(value)) = (name, value) {
                 headers.append(name, value);
             }

@@ -118,10 +118,7 @@ impl PodState {
                     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
                      failed: unable to start container process: error during container init: {why}"
                 );
-                container.state = State::Terminated {
-                    how: Terminated::at_start(&message, now, number),
-                    restart: None,
-                };
+                container.state = State::Terminated { how: Terminated::at_start(&message, now, number), restart: None };
                 if resumed.is_none() {
                     self.say(false, "Created", at, "Container created".into());
                 }

@@ -181,7 +181,7 @@ fn run(mut process: Process) -> BoxFuture<'static, i32> {
         }
         match mode {
             Mode::NetExec => log(&process, format!("{time} Started HTTP server on port {port}")).await,
-            Mode::Hostname => log(&process, "Serving on port ".to_string() + &port.to_string() + ".").await,
+            Mode::Hostname => log(&process, format!("Serving on port {port}.")).await,
             Mode::Liveness => {}
         }
         tokio::select! {

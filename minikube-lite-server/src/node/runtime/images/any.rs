@@ -32,11 +32,13 @@ impl Site for Name {
 /// A program that is not known. As a part of the container's own program it serves; as a command that is run in the
 /// container, such as a health check, it is taken to succeed.
 pub fn serve(process: Process) -> BoxFuture<'static, i32> {
-    Box::pin(async move { if !belongs_to_main_program(&process) {
+    Box::pin(async move {
+        if !belongs_to_main_program(&process) {
             return 0;
         }
         let ports = process.world.declared_ports().to_vec();
-        run(process, &ports, None).await })
+        run(process, &ports, None).await
+    })
 }
 
 /// Whether the process was started by the container's own program, and not by a command that is run in the container.

@@ -2,7 +2,7 @@
 //! on their trees.
 
 use super::{Image, Tree, version};
-use crate::node::runtime::{Reference, tools};
+use crate::node::runtime::{Reference, shell, tools};
 use std::sync::{Arc, LazyLock};
 
 static BUSYBOX: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(busybox_tree()));
@@ -93,5 +93,5 @@ pub fn debian_with_curl() -> Tree {
 }
 
 fn with_bash(tree: Tree) -> Tree {
-    tree.link("/bin/bash", "sh").link("/usr/bin/bash", "/bin/sh")
+    tree.program("/bin/bash", shell::bash).program("/usr/bin/bash", shell::bash)
 }

@@ -57,7 +57,7 @@ impl Fields {
     /// Adds the value of an expansion, split at the characters of IFS.
     fn split(&mut self, value: &str, separators: &str) {
         let mut text = String::new();
-        let mut flush = |text: &mut String, open: &mut Field| {
+        let flush = |text: &mut String, open: &mut Field| {
             open.push(text, false);
             text.clear();
         };

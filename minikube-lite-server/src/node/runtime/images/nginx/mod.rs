@@ -87,7 +87,6 @@ impl Options {
                 "-T" => (options.test, options.dump) = (true, true),
                 "-v" | "-V" => options.version = true,
                 "-q" => {}
-                other if other.starts_with('-') => return Err(format!("invalid option: \"{other}\"")),
                 other => return Err(format!("invalid option: \"{other}\"")),
             }
         }

@@ -8,8 +8,8 @@ use crate::node::runtime::images::{site_files, times};
 use crate::node::runtime::pipe::Output;
 use crate::node::runtime::world::World;
 use ::http::header::{
-    ACCEPT_RANGES, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderName, HeaderValue,
-    LAST_MODIFIED, LOCATION, REFERER, SERVER, USER_AGENT,
+    ACCEPT_RANGES, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderName, HeaderValue, LAST_MODIFIED,
+    LOCATION, REFERER, SERVER, USER_AGENT,
 };
 use ::http::request::Parts;
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
