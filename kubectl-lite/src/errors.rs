@@ -91,7 +91,14 @@ impl CommandError {
                 format!("error: {message}\nSee 'kubectl {command} -h' for help and examples\n")
             }
             CommandError::Api { status, doing } => render_status(status, doing),
-            CommandError::Many(errors) => errors.iter().map(CommandError::render).collect(),
+            CommandError::Many(errors) => errors
+                .iter()
+                .map(|error| match error {
+                    // One among several has no prefix.
+                    CommandError::Message(text) => line("", text),
+                    error => error.render(),
+                })
+                .collect(),
             CommandError::Exit(_) => String::new(),
         }
     }

@@ -68,7 +68,7 @@ pub fn compare(cases: &[Case], folder: &Path) {
     compare_batches(&batches, folder, |batch| batch[0].clone());
 }
 
-/// Runs many cases in one call where `join` can put them together, and one by one where that call fails or differs.
+/// Runs many cases in one call where `join` can put them together, and ever fewer where that call fails or differs.
 ///
 /// # Panics
 /// If cases differ.
@@ -77,20 +77,24 @@ pub fn compare_batches(batches: &[Vec<Case>], folder: &Path, join: impl Fn(&[Cas
     let count: usize = batches.iter().map(Vec::len).sum();
     assert!(count > 0, "there are cases");
     let nothing = folder.join("no-kubeconfig");
-    let both = |case: &Case| (run(&theirs, case, folder, &nothing), run(&ours, case, folder, &nothing));
-    let differ = |batch: &Vec<Case>| -> Vec<String> {
-        if batch.len() > 1 {
-            let (expected, got) = both(&join(batch));
-            if expected.code == Some(0) && expected == got {
-                return Vec::new();
+    let differ = |batch: &Vec<Case>| {
+        let mut differences = Vec::new();
+        let mut left = vec![batch.as_slice()];
+        while let Some(cases) = left.pop() {
+            let case = join(cases);
+            let (expected, got) = (run(&theirs, &case, folder, &nothing), run(&ours, &case, folder, &nothing));
+            if expected == got && (cases.len() == 1 || expected.code == Some(0)) {
+                continue;
+            }
+            if cases.len() > 1 {
+                let (first, second) = cases.split_at(cases.len() / 2);
+                left.extend([second, first]);
+            } else {
+                let (args, input) = (&case.args, &case.input);
+                differences.push(format!("{args:?} {input:?}\n  kubectl: {expected:?}\n  ours:    {got:?}\n"));
             }
         }
-        let single = |case: &Case| {
-            let (expected, got) = both(case);
-            let what = || format!("{:?} {:?}\n  kubectl: {expected:?}\n  ours:    {got:?}\n", case.args, case.input);
-            (expected != got).then(what)
-        };
-        batch.iter().filter_map(single).collect()
+        differences
     };
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let differences: Vec<String> = std::thread::scope(|scope| {

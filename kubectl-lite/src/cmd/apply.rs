@@ -1,6 +1,7 @@
 //! `kubectl apply`.
 
 mod client_side;
+pub mod edit_last_applied;
 pub mod last_applied;
 mod prune;
 mod server_side;

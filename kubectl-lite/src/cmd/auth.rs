@@ -1,5 +1,8 @@
 //! `kubectl auth`.
 
+mod reconcile;
+mod rules;
+
 use super::{Command, Entry, command};
 use crate::client::Request;
 use crate::context::Context;
@@ -11,6 +14,7 @@ use shared_types::fields::Fields;
 
 pub static COMMANDS: &[Entry] = &[
     command::<CanI>("can-i", "Tell whether you may do something"),
+    command::<reconcile::Reconcile>("reconcile", "Give roles and bindings what manifests say"),
     command::<Whoami>("whoami", "Tell who you are for the server").aliases(&["who-am-i"]),
 ];
 

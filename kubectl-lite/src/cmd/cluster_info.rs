@@ -1,5 +1,7 @@
 //! `kubectl cluster-info`.
 
+pub mod dump;
+
 use super::Command;
 use crate::client::Request;
 use crate::context::Context;

@@ -6,7 +6,7 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
-use crate::resource::{Builder, Filenames, Info};
+use crate::resource::{Builder, Filenames, Info, each};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 
@@ -154,18 +154,11 @@ impl<'f> Change<'f> {
             return Err(CommandError::message("--resource-version may only be used with a single resource"));
         }
         let several = infos.len() > 1;
-        let mut errors = Vec::new();
-        for info in infos {
-            let result = match info {
-                Ok(info) if flags.list => self.list(cx, &info, several),
-                Ok(info) => self.one(cx, info, dry_run).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                errors.push(error);
-            }
-        }
-        CommandError::all(errors)
+        let act = async |info: Info| match flags.list {
+            true => self.list(cx, &info, several),
+            false => self.one(cx, info, dry_run).await,
+        };
+        each(infos, act).await.map(|_| ())
     }
 
     fn list(&self, cx: &Context<'_>, info: &Info, several: bool) -> Result<(), CommandError> {

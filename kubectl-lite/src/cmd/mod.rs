@@ -172,7 +172,12 @@ pub static COMMANDS: &[Entry] = &[
     command::<scale::Autoscale>("autoscale", "Let the number of replicas follow the load").section(Section::Deploy),
     group("certificate", "Approve or deny certificate signing requests", certificate::COMMANDS)
         .section(Section::Cluster),
-    command::<cluster_info::ClusterInfo>("cluster-info", "Tell where the cluster is").section(Section::Cluster),
+    command::<cluster_info::ClusterInfo>("cluster-info", "Tell where the cluster is")
+        .section(Section::Cluster)
+        .children(&[command::<cluster_info::dump::Dump>(
+            "dump",
+            "Print all about the cluster that helps to find what is wrong",
+        )]),
     group("top", "Show what nodes and Pods use", top::COMMANDS).section(Section::Cluster),
     command::<nodes::Cordon>("cordon", "Let no new Pods onto nodes").section(Section::Cluster),
     command::<nodes::Uncordon>("uncordon", "Let new Pods onto nodes again").section(Section::Cluster),
@@ -194,6 +199,7 @@ pub static COMMANDS: &[Entry] = &[
     command::<diff::Diff>("diff", "Show what apply would change").section(Section::Advanced),
     command::<apply::Apply>("apply", "Make resources be as manifests say").section(Section::Advanced).children(&[
         command::<apply::last_applied::View>("view-last-applied", "Show what was applied last"),
+        command::<apply::edit_last_applied::Edit>("edit-last-applied", "Change in an editor what was applied last"),
         command::<apply::last_applied::Set>("set-last-applied", "Say what counts as applied last"),
     ]),
     command::<patch::Patch>("patch", "Change fields of a resource").section(Section::Advanced),

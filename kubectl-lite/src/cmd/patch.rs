@@ -6,7 +6,7 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
-use crate::resource::{Builder, Filenames, Info};
+use crate::resource::{Builder, Filenames, Info, each};
 use serde_json::Value;
 use shared_types::{json, patch, schema, yaml};
 
@@ -66,18 +66,9 @@ impl Command for Patch {
             }
         };
         let body = self.body()?;
-        let infos = Builder::new(cx)?.files(&self.files).arguments(&self.args).infos(false).await?;
-        let mut errors = Vec::new();
-        for info in infos {
-            let result = match info {
-                Ok(info) => self.one(cx, info, content_type, &body, dry_run).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                errors.push(error);
-            }
-        }
-        CommandError::all(errors)
+        let infos = Builder::new(cx)?.files(&self.files).arguments(&self.args).local(self.local).infos(false).await?;
+        let act = async |info| self.one(cx, info, content_type, &body, dry_run).await;
+        each(infos, act).await.map(|_| ())
     }
 }
 

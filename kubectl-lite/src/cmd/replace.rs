@@ -7,7 +7,7 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
-use crate::resource::{Builder, Filenames, Info, last_applied};
+use crate::resource::{Builder, Filenames, Info, each, last_applied};
 use serde_json::json;
 use shared_types::fields::Fields;
 
@@ -71,22 +71,10 @@ impl Command for Replace {
         if self.force && dry_run == DryRun::None {
             self.delete(cx, &infos).await?;
         }
-        let mut errors = Vec::new();
-        let mut count = 0;
-        for info in infos {
-            let result = match info {
-                Ok(info) => self.one(cx, info, dry_run, validation).await,
-                Err(error) => Err(error),
-            };
-            match result {
-                Ok(()) => count += 1,
-                Err(error) => errors.push(error),
-            }
+        match each(infos, async |info| self.one(cx, info, dry_run, validation).await).await? {
+            0 => Err(CommandError::message("no objects passed to replace")),
+            _ => Ok(()),
         }
-        if count == 0 && errors.is_empty() {
-            return Err(CommandError::message("no objects passed to replace"));
-        }
-        CommandError::all(errors)
     }
 }
 

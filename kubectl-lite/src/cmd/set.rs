@@ -12,7 +12,7 @@ use super::{Entry, command};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
-use crate::resource::{Builder, Filenames, Info, send_changes};
+use crate::resource::{Builder, Filenames, Info, each, send_changes};
 use serde_json::Value;
 use shared_types::fields::Fields;
 
@@ -74,20 +74,12 @@ impl Shared {
         mut change: impl FnMut(&Info) -> Result<Value, CommandError>,
     ) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
-        let mut errors = Vec::new();
-        for info in self.infos(cx, args).await? {
-            let result = match info {
-                Ok(info) => match change(&info) {
-                    Ok(after) => self.send(cx, &info, after, operation, dry_run).await,
-                    Err(error) => Err(error),
-                },
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                errors.push(error);
-            }
-        }
-        CommandError::all(errors)
+        each(self.infos(cx, args).await?, async |info| {
+            let after = change(&info)?;
+            self.send(cx, &info, after, operation, dry_run).await
+        })
+        .await
+        .map(|_| ())
     }
 
     async fn send(

@@ -108,6 +108,8 @@ pub(super) fn printf(format: &str, arguments: Vec<Datum<'_>>) -> String {
             out.push('%');
             continue;
         }
+        // In `%+v` the sign asks for names of fields, which no value here has.
+        flags.plus &= verb != 'v';
         match arguments.get(next) {
             Some(argument) => out.push_str(&one(verb, flags, argument)),
             None => {

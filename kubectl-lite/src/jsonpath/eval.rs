@@ -7,9 +7,13 @@ use std::cmp::Ordering;
 
 type Result<T> = std::result::Result<T, String>;
 
+/// What a `range` over `null` hands on: no value at all, which prints in another way.
+static NO_VALUE: Value = Value::Null;
+
 /// A value as it stands in the output.
 pub(super) fn print(value: &Value) -> String {
     match value {
+        value if std::ptr::eq(value, &NO_VALUE) => "<no value>".into(),
         Value::Array(_) | Value::Object(_) => shared_types::json::to_json(value),
         Value::Null => "null".into(),
         other => go_format::plain(other),
@@ -51,6 +55,7 @@ impl<'a> Evaluator<'a> {
             if std::mem::take(&mut self.begin) {
                 self.open += 1;
                 for value in &results {
+                    let value = if value.is_null() { &NO_VALUE } else { value };
                     all.extend(self.run_from(at + 1, value)?);
                 }
                 if results.is_empty() {

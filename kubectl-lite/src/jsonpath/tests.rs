@@ -32,6 +32,7 @@ fn paths_lead_to_values() {
         ("{.items[0].c}", r#"[{"i":"p"},{"i":"q"}]"#),
         ("{.items[0].*}", r#"[{"i":"p"},{"i":"q"}] 0.5 {"app":"w\u003cb\u003e","x.y/z":"1"} 1 a true"#),
         ("{.items[1].extra}|{.none.deep}|", "null||"),
+        ("{range .items[1].extra}[{@}]{end}", "[<no value>]"),
         ("{'it\\'s'}{\"\\t\"}{1}{-2.50}{true}", "it's\t1-2.5true"),
         ("{$.kind}{@.kind}", "ListList"),
         ("{.items[0]['name', 'n']}", "a 1"),

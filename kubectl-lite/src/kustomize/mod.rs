@@ -54,9 +54,9 @@ const FIELDS: [&str; 24] = [
 ///
 /// # Errors
 /// There is no kustomization, or it asks for something that is not there or not possible.
-pub fn build(folder: &str) -> std::result::Result<Vec<Value>, CommandError> {
+pub fn build(folder: &str, restriction: Restriction) -> std::result::Result<Vec<Value>, CommandError> {
     let mut roots = Vec::new();
-    let mut resources = accumulate(Path::new(folder), &mut roots).map_err(CommandError::message)?;
+    let mut resources = accumulate(Path::new(folder), restriction, &mut roots).map_err(CommandError::message)?;
     for resource in &mut resources {
         resource.add_hash();
     }
@@ -65,14 +65,24 @@ pub fn build(folder: &str) -> std::result::Result<Vec<Value>, CommandError> {
     Ok(resources.into_iter().map(|resource| resource.object).collect())
 }
 
+/// Which files a kustomization may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restriction {
+    /// Those in or below its folder.
+    #[default]
+    RootOnly,
+    None,
+}
+
 /// A kustomization, read.
 struct Kustomization {
     folder: PathBuf,
     document: Value,
+    restriction: Restriction,
 }
 
 impl Kustomization {
-    fn read(folder: &Path) -> Result<Kustomization> {
+    fn read(folder: &Path, restriction: Restriction) -> Result<Kustomization> {
         let absolute = folder.canonicalize().map_err(|error| {
             let why = os_error(&error);
             let path = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
@@ -111,7 +121,7 @@ impl Kustomization {
         if !matches!(document.text("kind"), "" | "Kustomization" | "Component") {
             return Err("kind should be Kustomization or Component".into());
         }
-        Ok(Kustomization { folder: absolute, document })
+        Ok(Kustomization { folder: absolute, document, restriction })
     }
 
     fn is_component(&self) -> bool {
@@ -123,13 +133,13 @@ impl Kustomization {
         self.document.list(field).iter().filter_map(Value::as_str)
     }
 
-    /// A file that the kustomization names. It has to lie in or below its folder.
+    /// A file that the kustomization names.
     fn file(&self, name: &str) -> Result<String> {
         let path = self.folder.join(name);
         let real = path.canonicalize().map_err(|error| {
             format!("evalsymlink failure on '{0}' : lstat {0}: {1}", path.display(), os_error(&error))
         })?;
-        if !real.starts_with(&self.folder) {
+        if self.restriction == Restriction::RootOnly && !real.starts_with(&self.folder) {
             let (file, root) = (real.display(), self.folder.display());
             return Err(format!("security; file '{file}' is not in or below '{root}'"));
         }
@@ -158,8 +168,8 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 /// The resources of the kustomization in `folder`, changed as it says. `roots` are the folders on the way to it.
-fn accumulate(folder: &Path, roots: &mut Vec<PathBuf>) -> Result<Vec<Resource>> {
-    let kustomization = Kustomization::read(folder)?;
+fn accumulate(folder: &Path, restriction: Restriction, roots: &mut Vec<PathBuf>) -> Result<Vec<Resource>> {
+    let kustomization = Kustomization::read(folder, restriction)?;
     if kustomization.is_component() {
         return Err(format!("expected kind != 'Component' for path '{}'", folder.display()));
     }
@@ -187,7 +197,8 @@ fn apply(kustomization: &Kustomization, resources: &mut Vec<Resource>, roots: &m
     }
     for name in kustomization.strings("components") {
         let failed = |why: &str| format!("accumulating components: accumulateDirectory: \"{why}\"");
-        let component = Kustomization::read(&kustomization.folder.join(name)).map_err(|why| failed(&why))?;
+        let component = Kustomization::read(&kustomization.folder.join(name), kustomization.restriction)
+            .map_err(|why| failed(&why))?;
         if !component.is_component() {
             let path = component.folder.display();
             return Err(failed(&format!("expected kind 'Component' for path '{path}' but got 'Kustomization'")));
@@ -214,7 +225,7 @@ fn load(kustomization: &Kustomization, name: &str, roots: &mut Vec<PathBuf>) -> 
     let real = path.canonicalize().unwrap_or_else(|_| path.clone());
     if real.is_dir() {
         let not_file = format!("'{}' must resolve to a file", real.display());
-        return accumulate(&real, roots).map_err(|why| failed(&not_file, &why));
+        return accumulate(&real, kustomization.restriction, roots).map_err(|why| failed(&not_file, &why));
     }
     let text = kustomization.file(name).map_err(|why| {
         let folder = match real.is_file() {

@@ -10,7 +10,7 @@ fn write(folder: &Path, files: &[(&str, &str)]) {
 }
 
 fn built(folder: &Path) -> std::result::Result<Vec<Value>, String> {
-    build(folder.to_str().unwrap()).map_err(|error| error.text())
+    build(folder.to_str().unwrap(), Restriction::RootOnly).map_err(|error| error.text())
 }
 
 const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n  \

@@ -4,7 +4,7 @@ use super::{Order, Printer};
 use crate::errors::CommandError;
 use serde_json::Value;
 use shared_types::fields::Fields;
-use shared_types::json::to_json_indented;
+use shared_types::json::{to_json, to_json_indented};
 use shared_types::schema;
 use std::io::Write;
 
@@ -17,12 +17,29 @@ pub struct JsonPrinter {
 impl Printer for JsonPrinter {
     fn print(&mut self, object: &Value, out: &mut dyn Write) -> Result<(), CommandError> {
         if self.order == Order::Declared
-            && let Some(ty) = schema::of_kind(object.text("apiVersion"), object.text("kind"))
+            && let Some(compact) = declared(object)
         {
-            return Ok(writeln!(out, "{}", indented(&schema::encode(ty, object)))?);
+            return Ok(writeln!(out, "{}", indented(&compact))?);
         }
         Ok(writeln!(out, "{}", to_json_indented(object, "    "))?)
     }
+}
+
+/// An object, or a list of objects, in the order in which its type declares the fields; `None` for unknown types.
+fn declared(object: &Value) -> Option<Vec<u8>> {
+    let (api_version, kind) = (object.text("apiVersion"), object.text("kind"));
+    if let Some(ty) = schema::of_kind(api_version, kind) {
+        return Some(schema::encode(ty, object));
+    }
+    let ty = schema::of_kind(api_version, kind.strip_suffix("List")?)?;
+    let head = format!(
+        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{},\"items\":[",
+        object.at("kind"),
+        object.at("apiVersion"),
+        to_json(object.at("metadata"))
+    );
+    let items: Vec<Vec<u8>> = object.list("items").iter().map(|item| schema::encode(ty, item)).collect();
+    Some([head.as_bytes(), &items.join(&b','), b"]}"].concat())
 }
 
 /// Compact JSON over several lines, members in the order in which they come.

@@ -421,9 +421,8 @@ pub fn set_list_item_kind(list: &mut Value) {
     }
 }
 
-/// What strict readers of manifests want to see first.
-fn says_what_it_is(document: &Document) -> Result<(), CommandError> {
-    let value = &document.value;
+/// What keeps a value from being an object that can be validated.
+pub fn what_is_missing(value: &Value) -> Option<String> {
     let mut missing = Vec::new();
     if !value.is_object() {
         missing.push("invalid object to validate");
@@ -435,11 +434,16 @@ fn says_what_it_is(document: &Document) -> Result<(), CommandError> {
             missing.push("kind not set");
         }
     }
-    let why = match missing.as_slice() {
-        [] => return Ok(()),
-        [only] => (*only).to_string(),
-        many => format!("[{}]", many.join(", ")),
-    };
+    match missing.as_slice() {
+        [] => None,
+        [only] => Some((*only).to_string()),
+        many => Some(format!("[{}]", many.join(", "))),
+    }
+}
+
+/// What strict readers of manifests want to see first.
+fn says_what_it_is(document: &Document) -> Result<(), CommandError> {
+    let Some(why) = what_is_missing(&document.value) else { return Ok(()) };
     Err(CommandError::message(format!(
         "error validating {:?}: error validating data: {why}; if you choose to ignore these errors, turn validation off \
          with --validate=false",

@@ -9,7 +9,10 @@ use serde_json::Value;
 use shared_types::{patch, schema};
 
 /// The patch that makes `after` of the object as it is, and its content type; `None` where there is no difference.
-fn changes(info: &Info, after: &Value) -> Result<Option<(Value, &'static str)>, CommandError> {
+///
+/// # Errors
+/// No patch can be made.
+pub fn changes(info: &Info, after: &Value) -> Result<Option<(Value, &'static str)>, CommandError> {
     if *after == info.object {
         return Ok(None);
     }

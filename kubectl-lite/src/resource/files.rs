@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::kustomize::Restriction;
 use serde_json::Value;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub async fn documents(
 ) -> Result<Vec<Result<Document, CommandError>>, CommandError> {
     let mut found = Vec::new();
     if let Some(folder) = &names.kustomize {
-        let built = crate::kustomize::build(folder)?;
+        let built = crate::kustomize::build(folder, Restriction::RootOnly)?;
         found.extend(built.into_iter().map(|value| Ok(Document { source: folder.clone(), value })));
     }
     for name in &names.filenames {

@@ -1,4 +1,4 @@
-//! `kubectl apply view-last-applied`, `set-last-applied` and `edit-last-applied`.
+//! `kubectl apply view-last-applied` and `set-last-applied`.
 
 use crate::client::Request;
 use crate::cmd::Command;

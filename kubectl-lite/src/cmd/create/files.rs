@@ -2,11 +2,13 @@
 
 use crate::client::Request;
 use crate::cmd::Command;
+use crate::cmd::edit::session::{self, Session};
 use crate::cmd::flags::{DryRunFlag, ValidateFlag};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags, Printer};
-use crate::resource::{Builder, Filenames, Info, last_applied};
+use crate::resource::{Builder, Filenames, Info, each, last_applied};
+use serde_json::Value;
 use shared_types::fields::Fields;
 
 #[derive(clap::Args)]
@@ -53,30 +55,35 @@ impl Command for Create {
         if let Some(path) = &self.raw {
             return self.raw(cx, path).await;
         }
-        if self.edit {
-            return Err(CommandError::message("--edit is not possible with create"));
-        }
         let dry_run = self.dry_run.read(cx)?;
         let validation = self.validate.read()?;
         let mut printer = self.print.reporter(&dry_run.done("created"), Order::Sorted)?;
         let builder =
             Builder::new(cx)?.files(&self.files).label_selector(&self.selector).validate(validation == "Strict");
-        let mut errors = Vec::new();
-        let mut count = 0;
-        for info in builder.infos(false).await? {
-            let result = match info {
-                Ok(info) => self.one(cx, info, dry_run, validation, &mut *printer).await,
-                Err(error) => Err(error),
-            };
-            match result {
-                Ok(()) => count += 1,
-                Err(error) => errors.push(error),
+        let session = Session {
+            cx,
+            print: &self.print,
+            header: session::HEADER,
+            validate: validation != "Ignore",
+            windows_line_endings: self.windows_line_endings,
+            again: false,
+        };
+        let count = each(builder.infos(false).await?, async |info| {
+            if !self.edit {
+                return self.one(cx, info, dry_run, validation, &mut *printer).await;
             }
+            let edited = async |info: &Info, object: Value| {
+                // What was edited is no longer what the file says.
+                let name = object.name().to_string();
+                let info = Info { object, name, source: String::new(), ..info.clone() };
+                self.one(cx, info, dry_run, validation, &mut *printer).await
+            };
+            session.edit(&[info], edited).await
+        });
+        match count.await? {
+            0 => Err(CommandError::message("no objects passed to create")),
+            _ => Ok(()),
         }
-        if count == 0 && errors.is_empty() {
-            return Err(CommandError::message("no objects passed to create"));
-        }
-        CommandError::all(errors)
     }
 }
 
