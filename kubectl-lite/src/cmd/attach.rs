@@ -160,14 +160,15 @@ impl Attachment<'_> {
         let command =
             format!("'{} {} -c {container} -n {} -i -t'", self.command, self.pod.name(), self.pod.namespace());
         let ephemeral = self.pod.list("spec.ephemeralContainers").iter().any(|c| c.text("name") == container);
-        Ok(if ephemeral {
+        if ephemeral {
             writeln!(
                 cx.streams.out(),
                 "Session ended, the ephemeral container will not be restarted but may be reattached using {command} if \
                  it is still running"
-            )?
+            )?;
         } else {
-            writeln!(cx.streams.out(), "Session ended, resume using {command} command")?
-        })
+            writeln!(cx.streams.out(), "Session ended, resume using {command} command")?;
+        }
+        Ok(())
     }
 }

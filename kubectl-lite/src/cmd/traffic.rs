@@ -82,7 +82,10 @@ impl Traffic {
         if !picture.counted {
             writeln!(cx.streams.err(), "The server does not count requests.")?;
         }
-        while self.watch {
+        if !self.watch {
+            return Ok(());
+        }
+        loop {
             cx.streams.out().flush()?;
             tokio::time::sleep(self.interval.length).await;
             let next = look(cx, info).await?;
@@ -93,7 +96,6 @@ impl Traffic {
             }
             picture = next;
         }
-        Ok(())
     }
 }
 

@@ -74,7 +74,7 @@ impl<'f, 'a> Forwarder<'f, 'a> {
                     let now = jiff::Zoned::now().strftime("%m%d %H:%M:%S%.6f");
                     writeln!(
                         self.cx.streams.err(),
-                        "E{now} {:>7} portforward.go:424] \"Unhandled Error\" err={why:?} logger=\"UnhandledError\"",
+                        "E{now} {:>7} portforward.go:522] \"Unhandled Error\" err={why:?}",
                         std::process::id()
                     )?;
                     return lost();

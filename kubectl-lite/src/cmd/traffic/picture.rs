@@ -71,7 +71,7 @@ impl Picture {
                     });
                     own.map(|sample| sample.value as u64).sum()
                 };
-                REQUESTS.iter().map(|counter| count(&counter)).max().unwrap_or(0)
+                REQUESTS.iter().map(count).max().unwrap_or(0)
             })
         };
         let mut endpoints = Vec::new();
@@ -173,7 +173,7 @@ mod tests {
             value,
         };
         let counters = [sample("backend", "10.244.0.3:3000", 7.0), sample("other", "10.244.0.2:3000", 9.0)];
-        let picture = Picture::new(&service, &[slice.clone()], Some(&counters));
+        let picture = Picture::new(&service, std::slice::from_ref(&slice), Some(&counters));
         let rows: Vec<_> = picture.endpoints.iter().map(|e| (e.target.as_str(), e.state.text(), e.requests)).collect();
         assert_eq!(rows, [("a", "terminating", Some(0)), ("b", "ready", Some(7)), ("c", "not ready", Some(0))]);
         assert_eq!((picture.address.as_str(), picture.total()), ("NodePort 10.96.0.9", 7));
