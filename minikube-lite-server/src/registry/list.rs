@@ -1,7 +1,7 @@
 //! Listing and watching: selectors, pages, consistent snapshots.
 
 use super::{Attributes, Entry, Event, ListOptions, Match, Registry, key, prefix, strategy_of};
-use crate::store;
+use crate::store::{self, Scan};
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
@@ -128,7 +128,7 @@ fn too_old(asked: u64, oldest: u64) -> Status {
 impl Registry {
     /// All objects of a kind in a namespace (`""`: in all), and the revision as of which that is so.
     pub fn snapshot(&self, kind: &'static Kind, namespace: &str) -> (Vec<Arc<Entry>>, u64) {
-        match self.store.list(kind.plural, &prefix(kind, namespace), None, 0, None, 0, |_| true) {
+        match self.store.list(kind.plural, Scan { prefix: &prefix(kind, namespace), ..Scan::default() }, |_| true) {
             Ok(page) => (page.entries, page.revision),
             Err(_) => unreachable!("the present is never compacted"),
         }
@@ -165,9 +165,10 @@ impl Registry {
             _ => prefix,
         };
         let everything = selection.is_everything();
-        let sketch = selection.sketch();
         let select = |entry: &Entry| everything || selection.matches(entry);
-        let page = self.store.list(kind.plural, &prefix, after.as_deref(), options.limit, at, sketch, select);
+        let (after, limit, sketch) = (after.as_deref(), options.limit, selection.sketch());
+        let scan = Scan { prefix: &prefix, after, limit, at, sketch };
+        let page = self.store.list(kind.plural, scan, select);
         let page = page.map_err(|compacted| match token {
             Some(token) => expired_token(&token),
             None => too_old(at.unwrap_or(0), compacted.oldest),

@@ -1,6 +1,6 @@
 //! The live values of one bucket and the events that led to them.
 
-use super::{Compacted, Entry, Event, Sketched};
+use super::{Compacted, Entry, Event, Scan, Sketched};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -115,14 +115,11 @@ impl<A> Bucket<A> {
     /// See [`super::Store::list`]. `current` reads the revision of the whole store.
     pub(super) fn list(
         &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-        at: Option<u64>,
+        scan: Scan<'_>,
         current: impl Fn() -> u64,
-        sketch: u64,
         select: impl Fn(&Entry<A>) -> bool,
     ) -> Result<Page<A>, Compacted> {
+        let Scan { prefix, after, limit, at, sketch } = scan;
         let state = self.read();
         // Read under the lock: a batch may be published here before the store's revision tells of it.
         let now = current().max(state.last);
@@ -244,6 +241,10 @@ mod tests {
         bucket
     }
 
+    fn scan<'a>(prefix: &'a str, after: Option<&'a str>, limit: usize, at: Option<u64>) -> Scan<'a> {
+        Scan { prefix, after, limit, at, sketch: 0 }
+    }
+
     fn keys(page: &Page<()>) -> Vec<(&str, u64)> {
         page.entries.iter().map(|entry| (entry.key.as_ref(), entry.revision)).collect()
     }
@@ -251,7 +252,7 @@ mod tests {
     #[test]
     fn lists_the_present_and_the_past() {
         let bucket = bucket();
-        let list = |at| bucket.list("n/", None, 0, at, || 5, 0, |_| true).unwrap();
+        let list = |at| bucket.list(scan("n/", None, 0, at), || 5, |_| true).unwrap();
         assert_eq!(keys(&list(None)), [("n/a", 3), ("n/c", 5)]);
         assert_eq!(keys(&list(Some(3))), [("n/a", 3), ("n/b", 2)]);
         assert_eq!(keys(&list(Some(2))), [("n/a", 1), ("n/b", 2)]);
@@ -262,11 +263,11 @@ mod tests {
     #[test]
     fn pages_are_of_one_revision() {
         let bucket = bucket();
-        let page = bucket.list("n/", None, 1, Some(3), || 5, 0, |_| true).unwrap();
+        let page = bucket.list(scan("n/", None, 1, Some(3)), || 5, |_| true).unwrap();
         assert_eq!((keys(&page), page.remaining, page.revision), (vec![("n/a", 3)], 1, 3));
-        let page = bucket.list("n/", Some("n/a"), 1, Some(3), || 5, 0, |_| true).unwrap();
+        let page = bucket.list(scan("n/", Some("n/a"), 1, Some(3)), || 5, |_| true).unwrap();
         assert_eq!((keys(&page), page.remaining), (vec![("n/b", 2)], 0));
-        assert!(keys(&bucket.list("m/", None, 0, None, || 5, 0, |_| true).unwrap()).is_empty());
+        assert!(keys(&bucket.list(scan("m/", None, 0, None), || 5, |_| true).unwrap()).is_empty());
     }
 
     #[test]
@@ -282,7 +283,7 @@ mod tests {
         bucket.begin_watch_window(4);
         assert_eq!(bucket.watchable(), 4);
         assert_eq!(
-            keys(&bucket.list("n/", None, 0, Some(1), || 5, 0, |_| true).unwrap()),
+            keys(&bucket.list(scan("n/", None, 0, Some(1)), || 5, |_| true).unwrap()),
             [("n/a", 1)],
             "lists go further back"
         );
@@ -295,7 +296,7 @@ mod tests {
         bucket.publish((1..=last).map(|revision| event(revision, entry("n/a", revision), None, false)));
         assert_eq!(bucket.events("n/", 5, 10).map(|_| ()), Err(Compacted { oldest: 10 }));
         assert_eq!(
-            bucket.list("n/", None, 0, Some(5), || last, 0, |_| true).map(|_| ()),
+            bucket.list(scan("n/", None, 0, Some(5)), || last, |_| true).map(|_| ()),
             Err(Compacted { oldest: 10 })
         );
         assert!(bucket.events("n/", 10, 10).is_ok());

@@ -145,6 +145,21 @@ struct Pending<A> {
     reply: oneshot::Sender<Result<Arc<Entry<A>>, WriteError>>,
 }
 
+/// Which part of a bucket a list looks at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scan<'a> {
+    /// What keys begin with.
+    pub prefix: &'a str,
+    /// The key after which the list begins.
+    pub after: Option<&'a str>,
+    /// At most this many; 0: all.
+    pub limit: usize,
+    /// As of this revision; `None`: now.
+    pub at: Option<u64>,
+    /// Values whose sketch lacks one of these bits are passed over.
+    pub sketch: u64,
+}
+
 /// The store. All methods may be called from any thread.
 pub struct Store<A> {
     shared: Arc<Shared<A>>,
@@ -226,23 +241,12 @@ impl<A: Sketched + Clone + Send + Sync + 'static> Store<A> {
         self.shared.bucket(bucket).get(key)
     }
 
-    /// Values that `select` takes, whose keys begin with `prefix` and come after `after`, in key order, at most `limit`
-    /// (0: all), as of revision `at` (`None`: now). `select` need not be asked about values whose sketch lacks a bit of
-    /// `sketch`.
+    /// The values of a scan that `select` takes, in key order.
     ///
     /// # Errors
-    /// [`Compacted`] when `at` is older than the history that is kept.
-    pub fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-        at: Option<u64>,
-        sketch: u64,
-        select: impl Fn(&Entry<A>) -> bool,
-    ) -> Result<Page<A>, Compacted> {
-        self.shared.bucket(bucket).list(prefix, after, limit, at, || self.revision(), sketch, select)
+    /// [`Compacted`] when its revision is older than the history that is kept.
+    pub fn list(&self, bucket: &str, scan: Scan<'_>, select: impl Fn(&Entry<A>) -> bool) -> Result<Page<A>, Compacted> {
+        self.shared.bucket(bucket).list(scan, || self.revision(), select)
     }
 
     /// Writes of a bucket to keys that begin with `prefix`, after revision `after`.

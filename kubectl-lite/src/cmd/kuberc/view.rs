@@ -51,12 +51,10 @@ impl Command for View {
 
 /// A line of standard input.
 fn answer(cx: &Context<'_>) -> Result<String, CommandError> {
-    let mut line = Vec::new();
-    for byte in cx.streams.input().by_ref().bytes() {
-        match byte? {
-            b'\n' => break,
-            byte => line.push(byte),
-        }
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    // Byte by byte, so that what comes after the line is left to others.
+    while cx.streams.input().read(&mut byte)? > 0 && byte != *b"\n" {
+        line.push(byte[0]);
     }
     Ok(String::from_utf8_lossy(&line).trim().to_string())
 }
