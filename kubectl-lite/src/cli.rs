@@ -123,7 +123,11 @@ pub fn main(args: Vec<OsString>, streams: Streams) -> ExitCode {
     }
 }
 
-async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError> {
+/// Does what `args` (the program's name first) say.
+///
+/// # Errors
+/// What went wrong, not yet told.
+pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandError> {
     if args.len() > 1
         && let Some(plugin) = cmd::plugin::for_arguments(&args[1..])
     {

@@ -116,13 +116,13 @@ impl Server {
 
     /// kubectl-lite, pointed at this server.
     pub fn kubectl(&self) -> Kubectl {
-        Kubectl { program: program("kubectl-lite"), kubeconfig: self.kubeconfig() }
+        Kubectl::new(program("kubectl-lite"), self)
     }
 
     /// The official kubectl, pointed at this server, where the machine has one of the right version. `MINIKUBE_LITE_KUBECTL`
     /// names it, or else it is looked for on the PATH.
     pub fn official_kubectl(&self) -> Option<Kubectl> {
-        official_kubectl().map(|program| Kubectl { program, kubeconfig: self.kubeconfig() })
+        official_kubectl().map(|program| Kubectl::new(program, self))
     }
 }
 
@@ -162,13 +162,20 @@ impl Drop for Server {
 pub struct Kubectl {
     pub program: PathBuf,
     pub kubeconfig: PathBuf,
+    /// Further variables of its environment.
+    pub environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Kubectl {
+    fn new(program: PathBuf, server: &Server) -> Kubectl {
+        Kubectl { program, kubeconfig: server.kubeconfig(), environment: Vec::new() }
+    }
+
     /// The command with arguments separated by spaces.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments.split_whitespace()).env("KUBECONFIG", &self.kubeconfig).stdin(Stdio::null());
+        command.envs(self.environment.iter().copied());
         command
     }
 

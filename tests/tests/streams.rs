@@ -27,10 +27,13 @@ fn cluster() -> Server {
     server
 }
 
-/// The clients that there are.
+/// The clients that there are: kubectl-lite, the official kubectl, and that as it was before WebSockets.
 fn clients(server: &Server) -> Vec<Kubectl> {
-    let clients = [Some(server.kubectl()), server.official_kubectl()];
-    clients.into_iter().flatten().collect()
+    let older = server.official_kubectl().map(|kubectl| Kubectl {
+        environment: vec![("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false"), ("KUBECTL_PORT_FORWARD_WEBSOCKETS", "false")],
+        ..kubectl
+    });
+    [Some(server.kubectl()), server.official_kubectl(), older].into_iter().flatten().collect()
 }
 
 /// Bytes of every value, without a short period.

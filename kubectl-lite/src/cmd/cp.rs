@@ -78,7 +78,8 @@ impl Cp {
         let ran = self.execute(cx, &pod, &command, input, false, async |output, piece| print(cx, output, piece)).await;
         let packed = packing.await.map_err(io::Error::other)?;
         match packed {
-            // The command ended before it had read everything, and says why.
+            // There was no command, or it ended before it had read everything, and says why.
+            Err(_) if matches!(ran, Err(CommandError::Message(_) | CommandError::Unreachable(_))) => ran,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ran,
             Err(error) => Err(CommandError::message(error.to_string())),
             Ok(()) => ran,
@@ -185,5 +186,107 @@ fn print(cx: &Context<'_>, output: Output, piece: &[u8]) -> io::Result<()> {
     match output {
         Output::Stdout => cx.streams.out().write_all(piece),
         Output::Stderr => cx.streams.err().write_all(piece),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::archive;
+    use crate::client::stream::fake::{Asked, Reply, Written, kubectl, pod, serve, talking};
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use std::io::Write as _;
+    use tokio_tungstenite::tungstenite::Message;
+
+    /// The archive of a Pod's file.
+    fn archive() -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, "etc/motd", &b"hello"[..]).unwrap();
+        archive.into_inner().unwrap()
+    }
+
+    /// A Pod in which `/dir` is a folder; what is unpacked there is kept in `taken`.
+    async fn server(taken: Written) -> String {
+        const END: &[u8] = b"\x03{\"status\":\"Success\"}";
+        let exit = |code: u8| {
+            format!(
+                "\x03{{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"details\":{{\"causes\":[{{\"reason\":\"ExitCode\",\"message\":\"{code}\"}}]}}}}"
+            )
+        };
+        let exec = move |asked: &Asked| {
+            let folder = asked.has("command=/dir");
+            let mut taken = taken.clone();
+            match asked.query.split('&').find_map(|pair| pair.strip_prefix("command=")) {
+                Some("test") => talking("v5.channel.k8s.io", async move |mut socket| {
+                    let end = if folder { END.to_vec() } else { exit(1).into_bytes() };
+                    socket.send(Message::Binary(end.into())).await.unwrap();
+                    socket.close(None).await.unwrap();
+                }),
+                Some("tar") if asked.has("stdin=true") => talking("v5.channel.k8s.io", async move |mut socket| {
+                    while let Some(Ok(Message::Binary(message))) = socket.next().await {
+                        if message[0] == 255 {
+                            break;
+                        }
+                        taken.write_all(&message[1..]).unwrap();
+                    }
+                    socket.send(Message::Binary(END.into())).await.unwrap();
+                    socket.close(None).await.unwrap();
+                }),
+                Some("tar") if asked.has("command=/etc/motd") => talking("v5.channel.k8s.io", async |mut socket| {
+                    for piece in archive().chunks(1000) {
+                        socket.send(Message::Binary([&[1], piece].concat().into())).await.unwrap();
+                    }
+                    socket.send(Message::Binary(END.into())).await.unwrap();
+                    socket.close(None).await.unwrap();
+                }),
+                _ => talking("v5.channel.k8s.io", async move |mut socket| {
+                    let told = b"\x02tar: /nope: No such file or directory\n".to_vec();
+                    socket.send(Message::Binary(told.into())).await.unwrap();
+                    socket.send(Message::Binary(exit(2).into())).await.unwrap();
+                    socket.close(None).await.unwrap();
+                }),
+            }
+        };
+        serve(move |asked| match asked.line.as_str() {
+            "GET /api/v1/namespaces/default/pods/web" => Reply::Object(pod("web")),
+            "GET /api/v1/namespaces/default/pods/web/exec" => exec(asked),
+            other => panic!("{other}"),
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn files_come_from_a_pod() {
+        let here = tempfile::tempdir().unwrap();
+        let to = here.path().join("m");
+        let to = to.to_str().unwrap();
+        let server = server(Written::default()).await;
+        let ran = kubectl(&server, &["cp", "web:/etc/motd", to], b"").await;
+        assert_eq!(ran.texts(), (String::new(), String::new(), 0));
+        assert_eq!(std::fs::read(to).unwrap(), b"hello");
+        let ran = kubectl(&server, &["cp", "web:/nope", to], b"").await;
+        let told = "tar: /nope: No such file or directory\ncommand terminated with exit code 2\n";
+        assert_eq!(ran.texts(), (String::new(), told.into(), 2));
+        let folder = here.path().to_str().unwrap();
+        let ran = kubectl(&server, &["cp", "web:/etc/motd", folder], b"").await;
+        assert_eq!(ran.texts(), (String::new(), format!("error: open {folder}: is a directory\n"), 1));
+    }
+
+    #[tokio::test]
+    async fn files_go_into_a_pod() {
+        let here = tempfile::tempdir().unwrap();
+        let file = here.path().join("f");
+        std::fs::write(&file, "text").unwrap();
+        for (to, name) in [("web:/dir", "f"), ("web:/other/g", "g")] {
+            let taken = Written::default();
+            let server = server(taken.clone()).await;
+            let ran = kubectl(&server, &["cp", file.to_str().unwrap(), to], b"").await;
+            assert_eq!(ran.texts(), (String::new(), String::new(), 0));
+            let target = here.path().join("unpacked");
+            archive::unpack(taken.bytes().as_slice(), name, target.to_str().unwrap()).unwrap();
+            assert_eq!(std::fs::read(target).unwrap(), b"text");
+        }
     }
 }

@@ -245,14 +245,16 @@ impl Logs {
     }
 
     fn container_of(&self, cx: &Context<'_>, pod: &Value) -> Result<String, CommandError> {
-        let mut wanted = self.named_container();
+        let wanted = self.named_container();
         // Unlike other commands, this one does without an annotation that is wrong.
         let annotated = pod.annotation(pods::DEFAULT_CONTAINER).unwrap_or_default();
-        if wanted.is_empty() && !annotated.is_empty() && pods::container(pod, annotated).is_none() {
+        let container = if wanted.is_empty() && !annotated.is_empty() && pods::container(pod, annotated).is_none() {
             writeln!(cx.streams.err(), "Default container name {annotated:?} not found in pod {}", pod.name())?;
-            wanted = pod.list("spec.containers").first().map_or("", |first| first.text("name"));
-        }
-        Ok(pods::container_or_default(cx, pod, wanted, self.all_pods)?.text("name").to_string())
+            pods::first_container(cx, pod, self.all_pods)?
+        } else {
+            pods::container_or_default(cx, pod, wanted, self.all_pods)?
+        };
+        Ok(container.text("name").to_string())
     }
 
     /// Prints one log. `among` others it only gives out whole lines.
@@ -320,6 +322,46 @@ fn write_lines(out: &mut dyn std::io::Write, prefix: &str, lines: &[u8]) -> std:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::stream::fake::{Reply, kubectl, pod, serve};
+    use serde_json::json;
+
+    async fn server() -> String {
+        serve(|asked| match asked.line.as_str() {
+            "GET /api/v1/namespaces/default/pods" => {
+                let list =
+                    json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod("a"), pod("b")]});
+                Reply::Object(list)
+            }
+            "GET /api/v1/namespaces/default/pods/a" => Reply::Object(pod("a")),
+            "GET /api/v1/namespaces/default/pods/a/log" => Reply::Pieces(match asked.has("follow=true") {
+                true => vec![b"a1\na", b"2", b"\n", b"rest"],
+                false => vec![b"\xff\x00\n"],
+            }),
+            "GET /api/v1/namespaces/default/pods/b/log" => {
+                assert!(asked.has("tailLines=10"), "{asked:?}");
+                Reply::Failure(400, "no log yet")
+            }
+            other => panic!("{other}"),
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn logs_of_many_pods_come_by_lines() {
+        let ran = kubectl(&server().await, &["logs", "-f", "-l", "x=y", "--prefix", "--ignore-errors"], b"").await;
+        let mut lines: Vec<String> = ran.out.text().lines().map(str::to_string).collect();
+        lines.sort();
+        assert_eq!(lines, ["[pod/a/c] a1", "[pod/a/c] a2", "[pod/a/c] rest", "error: no log yet"]);
+        assert_eq!((ran.err.text().as_str(), ran.code), ("", 0));
+        let ran = kubectl(&server().await, &["logs", "-f", "-l", "x=y"], b"").await;
+        assert_eq!((ran.err.text().as_str(), ran.code), ("Error from server (BadRequest): no log yet\n", 1));
+    }
+
+    #[tokio::test]
+    async fn logs_are_bytes() {
+        let ran = kubectl(&server().await, &["logs", "a"], b"").await;
+        assert_eq!((ran.out.bytes().as_slice(), ran.code), (&b"\xff\x00\n"[..], 0));
+    }
 
     #[test]
     fn each_line_gets_its_prefix() {

@@ -145,11 +145,11 @@ mod tests {
         for piece in [&b"a\x10b"[..], b"\x10", b"\x10\x10c", b"d\x10", b"\x11never"] {
             sender.send(Bytes::from_static(piece)).await.unwrap();
         }
-        detached.await.unwrap();
         let mut all = Vec::new();
         while let Some(piece) = passed.recv().await {
             all.extend_from_slice(&piece);
         }
+        detached.await.unwrap();
         assert_eq!(all, b"a\x10b\x10\x10\x10cd");
     }
 }

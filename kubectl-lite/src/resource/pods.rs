@@ -256,6 +256,14 @@ pub fn container_or_default<'p>(
             ))
         });
     }
+    first_container(cx, pod, quiet)
+}
+
+/// The first container; tells about a choice among several, unless `quiet`.
+///
+/// # Errors
+/// There is none.
+pub fn first_container<'p>(cx: &Context<'_>, pod: &'p Value, quiet: bool) -> Result<&'p Value, CommandError> {
     let Some(first) = pod.list("spec.containers").first() else {
         return Err(CommandError::message(format!(
             "pod {}/{} does not have any containers",

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 /// The most that one message holds (bytes).
 const MESSAGE: usize = 64 << 10;
@@ -18,11 +20,13 @@ pub struct Tunnel<S> {
     socket: WebSocketStream<S>,
     /// What has been received and not yet read.
     unread: Bytes,
+    /// The closing message has been sent.
+    closed: bool,
 }
 
 impl<S> Tunnel<S> {
     pub fn new(socket: WebSocketStream<S>) -> Tunnel<S> {
-        Tunnel { socket, unread: Bytes::new() }
+        Tunnel { socket, unread: Bytes::new(), closed: false }
     }
 }
 
@@ -68,8 +72,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tunnel<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Sends the closing message; the other side's answer is the end of what is read.
-        Pin::new(&mut self.get_mut().socket).poll_close(context).map_err(io_error)
+        let this = self.get_mut();
+        if !this.closed {
+            ready!(Pin::new(&mut this.socket).poll_ready(context)).map_err(io_error)?;
+            // One without a code is taken for a failure. The other side's answer is the end of what is read.
+            let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+            Pin::new(&mut this.socket).start_send(Message::Close(Some(normal))).map_err(io_error)?;
+            this.closed = true;
+        }
+        Pin::new(&mut this.socket).poll_close(context).map_err(io_error)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Requests that go on as a stream in both directions: WebSockets (RFC 6455) over the client's own connections, with its
 //! certificates and credentials.
 
+#[cfg(test)]
+pub mod fake;
 pub mod remote_command;
 
 use super::transport::{Client, Request};

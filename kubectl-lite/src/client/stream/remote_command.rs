@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((error.render().as_str(), error.exit_code()), ("error: Internal error occurred: x\n", 1));
         for (wrong, why) in [
             (exit.replace("\"3\"", "\"300\""), "invalid exit code value \"300\""),
-            (exit.replace("ExitCode\",\"message", "Other\",\"message"), "no ExitCode cause given"),
+            (exit.replace("\"reason\":\"ExitCode\"", "\"reason\":\"Other\""), "no ExitCode cause given"),
             (r#"{"status":"Failure","reason":"NonZeroExitCode"}"#.into(), "details must be set"),
             ("{}".into(), "unknown error"),
             ("boom".into(), "no Status in \"boom\""),

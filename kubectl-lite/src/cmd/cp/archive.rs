@@ -134,7 +134,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     fn packed(source: &Path, name: &str) -> Vec<u8> {
-        let (sender, mut receiver) = mpsc::channel(4);
+        let (sender, mut receiver) = mpsc::channel::<Bytes>(4);
         let all = Arc::new(Mutex::new(Vec::new()));
         let taking = {
             let all = all.clone();

@@ -34,7 +34,7 @@ impl<'f, 'a> Forwarder<'f, 'a> {
         Forwarder { cx, session, requests: Cell::new(0) }
     }
 
-    /// Listens, and forwards until the connection to the server is over.
+    /// Listens, and forwards until ^C or until the connection to the server is over.
     ///
     /// # Errors
     /// No port can be listened on, or the connection is lost.
@@ -59,6 +59,8 @@ impl<'f, 'a> Forwarder<'f, 'a> {
             let event = tokio::select! {
                 Some(event) = going.next() => event,
                 () = self.session.closed() => return lost(),
+                // How everybody ends it.
+                told = tokio::signal::ctrl_c() => return Ok(told?),
             };
             match event {
                 Event::Connected(listener, pair, connection) => {

@@ -4,8 +4,10 @@ use super::metrics::Sample;
 use serde_json::Value;
 use shared_types::fields::Fields;
 
-/// The counter of requests that an endpoint of a Service has taken.
-const REQUESTS: &str = "minikube_lite_service_endpoint_requests_total";
+/// The counters of what an endpoint of a Service has taken. A connection of something else than HTTP counts as one
+/// request.
+const REQUESTS: [&str; 2] =
+    ["minikube_lite_service_endpoint_requests_total", "minikube_lite_service_endpoint_connections_total"];
 
 /// A Service at one moment.
 #[derive(Clone, Debug)]
@@ -57,16 +59,19 @@ impl State {
 impl Picture {
     /// From the Service, its EndpointSlices, and what the server counts, if it does.
     pub fn new(service: &Value, slices: &[Value], counters: Option<&[Sample]>) -> Picture {
-        let counters = counters.filter(|samples| samples.iter().any(|sample| sample.name == REQUESTS));
+        let counters = counters.filter(|samples| samples.iter().any(|sample| REQUESTS.contains(&sample.name.as_str())));
         let taken = |address: &str| {
             counters.map(|samples| {
-                let own = samples.iter().filter(|sample| {
-                    sample.name == REQUESTS
-                        && sample.label("namespace") == service.namespace()
-                        && sample.label("service") == service.name()
-                        && sample.label("endpoint") == address
-                });
-                own.map(|sample| sample.value as u64).sum()
+                let count = |counter: &&str| -> u64 {
+                    let own = samples.iter().filter(|sample| {
+                        sample.name == **counter
+                            && sample.label("namespace") == service.namespace()
+                            && sample.label("service") == service.name()
+                            && sample.label("endpoint") == address
+                    });
+                    own.map(|sample| sample.value as u64).sum()
+                };
+                REQUESTS.iter().map(|counter| count(&counter)).max().unwrap_or(0)
             })
         };
         let mut endpoints = Vec::new();
@@ -161,7 +166,7 @@ mod tests {
             {"addresses": ["10.244.0.4"], "targetRef": {"name": "c"}, "conditions": {"ready": false, "serving": false}},
         ]});
         let sample = |service: &str, endpoint: &str, value: f64| Sample {
-            name: REQUESTS.into(),
+            name: REQUESTS[0].into(),
             labels: [("namespace", "default"), ("service", service), ("endpoint", endpoint)]
                 .map(|(name, value)| (name.into(), value.into()))
                 .into(),

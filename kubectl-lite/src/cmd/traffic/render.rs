@@ -180,8 +180,8 @@ mod tests {
                 "default/backend  ClusterIP 10.98.61.189",
                 "  80/TCP → 3000",
                 "",
-                "backend-79fc7d6cb4-5t9qb  10.244.0.3:3000  ● ready      1,000  67% ████████████",
-                "backend-79fc7d6cb4-ncmcd  10.244.0.3:3000  ○ not ready    500  33% ██████",
+                "backend-79fc7d6cb4-5t9qb  10.244.0.3:3000  ● ready      1,000  67% █████████████",
+                "backend-79fc7d6cb4-ncmcd  10.244.0.3:3000  ○ not ready    500  33% ██████▌",
                 "",
                 "2 endpoints, 1 ready; 1,500 requests, 12 per second",
             ]

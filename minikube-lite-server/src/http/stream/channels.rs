@@ -1,7 +1,7 @@
 //! A WebSocket divided into numbered channels (the subprotocols `channel.k8s.io` and `base64.channel.k8s.io`, and their
 //! later versions): each message begins with its channel's number.
 
-use super::upgrade::text_message;
+use super::upgrade::{normal_closure, text_message};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
@@ -157,6 +157,7 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                 sink.flush().await?;
             }
         }
+        sink.send(normal_closure()).await?;
         sink.close().await
     };
     let mut reading = std::pin::pin!(reading);

@@ -106,8 +106,12 @@ async fn a_web_socket_carries_all_channels() {
         };
         let mut got = vec![Vec::new(); 4];
         let reading = async {
-            while let Some(Ok(Message::Binary(data))) = stream.next().await {
-                got[usize::from(data[0])].extend_from_slice(&data[1..]);
+            while let Some(Ok(message)) = stream.next().await {
+                match message {
+                    Message::Binary(data) => got[usize::from(data[0])].extend_from_slice(&data[1..]),
+                    // What client-go takes for an orderly end.
+                    message => assert_eq!(message, upgrade::normal_closure()),
+                }
             }
         };
         tokio::join!(feeding, reading);

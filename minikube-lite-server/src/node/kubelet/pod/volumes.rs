@@ -105,7 +105,6 @@ impl PodState {
                 let failures = if patient { before } else { before.saturating_add(1) };
                 let pause = if patient { PATIENCE } else { PAUSES.0 * (1 << before.min(10)) };
                 self.volumes = Volumes::Wanted { at: now + pause.min(PAUSES.1), failures };
-                self.dirty |= before == 0 && !patient;
             }
         }
     }
