@@ -73,15 +73,19 @@ pub struct ClusterRole {
     rules: Rules,
     /// KEY=VALUE labels of the cluster roles to take rules from
     #[arg(long, value_delimiter = ',', value_parser = pair)]
-    aggregation_rule: Vec<(String, String)>,
+    aggregation_rule: Vec<Option<(String, String)>>,
     /// Paths that are no resources; may be repeated
     #[arg(long = "non-resource-url", value_delimiter = ',')]
     non_resource_urls: Vec<String>,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// A label; none where nothing stands between commas.
+fn pair(text: &str) -> Result<Option<(String, String)>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
     let (key, value) = text.split_once('=').ok_or("malformed pair, expect string=string")?;
-    Ok((key.into(), value.into()))
+    Ok(Some((key.into(), value.into())))
 }
 
 impl Command for ClusterRole {
@@ -90,7 +94,7 @@ impl Command for ClusterRole {
         let mut role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata(name),
         });
-        if self.aggregation_rule.is_empty() {
+        if self.aggregation_rule.iter().flatten().next().is_none() {
             role.set("rules", self.all_rules(cx).await?);
         } else {
             let rules = &self.rules;
@@ -100,7 +104,8 @@ impl Command for ClusterRole {
                     "aggregation rule must be specified without nonResourceURLs, verbs, resources or resourceNames",
                 ));
             }
-            let labels: BTreeMap<&String, &String> = self.aggregation_rule.iter().map(|(k, v)| (k, v)).collect();
+            let labels: BTreeMap<&String, &String> =
+                self.aggregation_rule.iter().flatten().map(|(k, v)| (k, v)).collect();
             role.set("aggregationRule", json!({"clusterRoleSelectors": [{"matchLabels": labels}]}));
         }
         self.generate.create(cx, "clusterroles.rbac.authorization.k8s.io", None, role).await

@@ -55,9 +55,14 @@ fn merge_map(object: &mut Object, patch: &mut Object, shape: Shape) -> Result<()
             }
             (Some(Value::Object(object)), Value::Object(patch)) => merge_map(object, patch, member.shape)?,
             (Some(Value::Array(list)), Value::Array(patch)) => merge_list(list, patch, member)?,
-            (_, value) => {
-                object.insert(name.to_string(), new_content(value));
-            }
+            (_, value) => match new_content(value) {
+                Some(value) => {
+                    object.insert(name.to_string(), value);
+                }
+                None => {
+                    object.remove(name);
+                }
+            },
         }
     }
     Ok(())
@@ -100,11 +105,9 @@ fn merge_ordered_list(object: &mut Object, patch: &mut Object, name: &str, membe
         Some(Value::Array(list)) => list,
         _ => match changes {
             Some(changes) => {
-                let mut list = vec![new_content(&Value::Array(changes))];
-                if let Some(Value::Array(list)) = list.first_mut() {
-                    put_in_order(list, &order, &[], key);
-                }
-                object.extend(list.into_iter().map(|list| (name.to_string(), list)));
+                let mut list: Vec<Value> = changes.iter().filter_map(without_patches).collect();
+                put_in_order(&mut list, &order, &[], key);
+                object.insert(name.to_string(), list.into());
                 return Ok(());
             }
             None => return Ok(()),
@@ -155,7 +158,7 @@ fn merge_list(list: &mut Vec<Value>, patch: &mut [Value], member: Member) -> Res
         return Err(Error::Other("cannot merge lists without merge key".into()));
     };
     if obey_item_directives(list, patch, key)? {
-        *list = patch.iter().filter(|item| item.get(PATCH).is_none()).map(new_content).collect();
+        *list = patch.iter().filter(|item| item.get(PATCH).is_none()).cloned().collect();
         return Ok(());
     }
     let before: Vec<Value> = list.iter().filter_map(|item| identity(item, Some(key))).cloned().collect();
@@ -167,7 +170,7 @@ fn merge_list(list: &mut Vec<Value>, patch: &mut [Value], member: Member) -> Res
         let wanted = changes.get(key).ok_or_else(|| Error::no_merge_key(changes, key))?;
         match list.iter_mut().find(|item| item.get(key) == Some(wanted)) {
             Some(Value::Object(found)) => merge_map(found, changes, member.shape)?,
-            _ => list.push(new_content(item)),
+            _ => list.push(item.clone()),
         }
     }
     put_in_order(list, patch, &before, Some(key));
@@ -223,24 +226,30 @@ fn put_in_order(list: &mut Vec<Value>, order: &[Value], before: &[Value], key: O
     list.extend(others);
 }
 
-/// A value that the object did not have before: without directives and `null`s.
-fn new_content(value: &Value) -> Value {
+/// A value that a member did not have before: without `null`s, and without what has a `$patch`, since there is nothing
+/// that it could change. Items that a list did not have are taken as they are, on the other hand.
+fn new_content(value: &Value) -> Option<Value> {
+    without_patches(&without_nulls(value))
+}
+
+fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(members) => members
-            .iter()
-            .filter(|(name, value)| {
-                let directive = matches!(name.as_str(), PATCH | RETAIN_KEYS)
-                    || name.starts_with(SET_ELEMENT_ORDER)
-                    || name.starts_with(DELETE_FROM_PRIMITIVE_LIST);
-                !directive && !value.is_null()
-            })
-            .map(|(name, value)| (name.clone(), new_content(value)))
-            .collect(),
-        Value::Array(items) => {
-            let kept =
-                items.iter().filter(|item| !matches!(item.get(PATCH), Some(d) if d == "delete" || d == "replace"));
-            kept.map(new_content).collect()
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect()
         }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
         other => other.clone(),
+    }
+}
+
+fn without_patches(value: &Value) -> Option<Value> {
+    match value {
+        Value::Object(members) if members.contains_key(PATCH) => None,
+        Value::Object(members) => {
+            Some(members.iter().filter_map(|(name, value)| Some((name.clone(), without_patches(value)?))).collect())
+        }
+        Value::Array(items) => Some(items.iter().filter_map(without_patches).collect()),
+        other => Some(other.clone()),
     }
 }

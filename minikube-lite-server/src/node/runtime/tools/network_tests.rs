@@ -261,10 +261,10 @@ async fn nc_connects_and_listens() {
     }
     let mut connection = scene.server.connect("10.244.0.2:9000".parse().unwrap()).await.unwrap();
     connection.write_all(b"from the client").await.unwrap();
-    connection.shutdown().await.unwrap();
     let mut text = String::new();
     connection.read_to_string(&mut text).await.unwrap();
     assert_eq!(text, "from the server");
+    connection.shutdown().await.unwrap();
     assert_eq!(listening.await.unwrap(), out(0, "from the client", ""));
     assert!(!world.network().listens(9000));
 }
