@@ -1,9 +1,9 @@
 //! `kubectl attach`, and the attaching of `run` and `debug`.
 
 use super::Command;
+use super::flags::SessionFlags;
 use super::logs;
 use super::session::{Session, keys, raw_terminal};
-use crate::cli::go_flags;
 use crate::client::Request;
 use crate::client::stream::remote_command::Size;
 use crate::context::Context;
@@ -20,24 +20,11 @@ pub const DETACH_KEYS: &str = "ctrl-p,ctrl-q";
 pub struct Attach {
     /// POD or TYPE/NAME
     args: Vec<String>,
-    /// Container; the Pod's first where empty
-    #[arg(long, short, default_value = "")]
-    container: String,
+    #[command(flatten)]
+    session: SessionFlags,
     /// Keys that end the session and leave the container running
     #[arg(long, default_value = DETACH_KEYS)]
     detach_keys: String,
-    /// How long to wait for a Pod
-    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration)]
-    pod_running_timeout: go_flags::Duration,
-    /// Print nothing but what the container prints
-    #[arg(long, short)]
-    quiet: bool,
-    /// Pass on standard input
-    #[arg(long, short = 'i')]
-    stdin: bool,
-    /// Standard input is a terminal
-    #[arg(long, short)]
-    tty: bool,
 }
 
 impl Command for Attach {
@@ -54,7 +41,8 @@ impl Command for Attach {
                 )));
             }
         };
-        let timeout = pods::timeout(self.pod_running_timeout).map_err(|why| CommandError::usage("attach", why))?;
+        let timeout =
+            pods::timeout(self.session.pod_running_timeout).map_err(|why| CommandError::usage("attach", why))?;
         let info = pods::named(cx, &name).await?;
         let pod = pods::attachable(cx, &info, timeout).await?;
         if let phase @ ("Succeeded" | "Failed") = pod.text("status.phase") {
@@ -64,10 +52,10 @@ impl Command for Attach {
         }
         let attachment = Attachment {
             pod: &pod,
-            container: &self.container,
-            stdin: self.stdin,
-            tty: self.tty,
-            quiet: self.quiet,
+            container: &self.session.container,
+            stdin: self.session.stdin,
+            tty: self.session.tty,
+            quiet: self.session.quiet,
             detach_keys: &self.detach_keys,
             command: "kubectl attach",
         };

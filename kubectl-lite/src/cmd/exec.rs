@@ -1,8 +1,8 @@
 //! `kubectl exec`.
 
 use super::Command;
+use super::flags::SessionFlags;
 use super::session::{Session, raw_terminal};
-use crate::cli::go_flags;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
@@ -17,24 +17,11 @@ pub struct Exec {
     /// After --: the command
     #[arg(last = true)]
     command: Vec<String>,
-    /// Container; the Pod's first where empty
-    #[arg(long, short, default_value = "")]
-    container: String,
+    #[command(flatten)]
+    session: SessionFlags,
     /// Files that name the object
     #[arg(long = "filename", short = 'f', value_delimiter = ',')]
     filenames: Vec<String>,
-    /// How long to wait for a Pod
-    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration)]
-    pod_running_timeout: go_flags::Duration,
-    /// Print nothing but what the command prints
-    #[arg(long, short)]
-    quiet: bool,
-    /// Pass on standard input
-    #[arg(long, short = 'i')]
-    stdin: bool,
-    /// Give the command a terminal
-    #[arg(long, short)]
-    tty: bool,
 }
 
 impl Command for Exec {
@@ -46,10 +33,12 @@ impl Command for Exec {
                 "cannot exec into a container in a completed pod; current phase is {phase}"
             )));
         }
-        let container = pods::container_or_default(cx, &pod, &self.container, self.quiet)?.text("name");
-        let raw = raw_terminal(cx, self.stdin, self.tty, self.quiet)?;
+        let container = pods::container_or_default(cx, &pod, &self.session.container, self.session.quiet)?.text("name");
+        let raw = raw_terminal(cx, self.session.stdin, self.session.tty, self.session.quiet)?;
         let request = request(cx, &pod, container, &self.command).await?;
-        Session { request, stdin: self.stdin, raw, former_sizes: Vec::new(), detach_keys: Vec::new() }.run(cx).await
+        Session { request, stdin: self.session.stdin, raw, former_sizes: Vec::new(), detach_keys: Vec::new() }
+            .run(cx)
+            .await
     }
 }
 
@@ -67,12 +56,12 @@ impl Exec {
                  -h' for help and examples"
             }));
         }
-        pods::timeout(self.pod_running_timeout).map_err(|why| CommandError::usage("exec", why))?;
+        pods::timeout(self.session.pod_running_timeout).map_err(|why| CommandError::usage("exec", why))?;
         Ok(())
     }
 
     async fn pod(&self, cx: &Context<'_>) -> Result<Value, CommandError> {
-        let timeout = self.pod_running_timeout.length;
+        let timeout = self.session.pod_running_timeout.length;
         let info = if self.filenames.is_empty() {
             pods::named(cx, &self.args[0]).await?
         } else {

@@ -1,5 +1,6 @@
 //! Flags that many commands share.
 
+use crate::cli::go_flags;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
@@ -66,6 +67,26 @@ impl DryRun {
     pub fn is_client(self) -> bool {
         self == DryRun::Client
     }
+}
+
+/// How attach and exec reach a container.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SessionFlags {
+    /// Container; the Pod's first where empty
+    #[arg(long, short, default_value = "")]
+    pub container: String,
+    /// How long to wait for a Pod
+    #[arg(long, default_value = "1m0s", value_parser = go_flags::duration)]
+    pub pod_running_timeout: go_flags::Duration,
+    /// Print nothing but what comes from the container
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Pass on standard input
+    #[arg(long, short = 'i')]
+    pub stdin: bool,
+    /// Use a terminal
+    #[arg(long, short)]
+    pub tty: bool,
 }
 
 /// `--validate`.

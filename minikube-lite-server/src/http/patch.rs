@@ -10,7 +10,7 @@ use serde_json::Value;
 use shared_types::fields::{Fields, Object};
 use shared_types::kinds::Kind;
 use shared_types::patch::{go_format, json, merge, strategic};
-use shared_types::schema::{self, Struct};
+use shared_types::schema::{self, Decoded, Struct};
 use shared_types::status::Status;
 use shared_types::validation::{FieldError, Path};
 
@@ -111,7 +111,7 @@ impl Patch {
         validation: FieldValidation,
         warnings: &mut Vec<String>,
     ) -> Result<Value, Status> {
-        let (patched, shown) = self.apply_and_show(ty, current)?;
+        let (mut patched, shown) = self.apply_and_show(ty, current)?;
         let invalid = |why: String| {
             let shown = shown.clone().unwrap_or_else(|| patched.to_string());
             Status::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), shown, why)])
@@ -124,26 +124,24 @@ impl Patch {
             strategic::check_types(ty, &patched).map_err(invalid)?;
         }
         let (changed, unchanged) = changes(&patched, current);
-        let mut decoded = schema::decode_value(ty, changed).map_err(invalid)?;
-        for (path, value) in unchanged {
-            decoded.object.set(&path, value.clone());
-        }
+        let Decoded { mut object, strict_errors } = schema::decode_value(ty, changed).map_err(invalid)?;
         match validation {
-            FieldValidation::Strict if !decoded.strict_errors.is_empty() => {
-                Err(invalid(format!("strict decoding error: {}", decoded.strict_errors.join(", "))))
+            FieldValidation::Strict if !strict_errors.is_empty() => {
+                return Err(invalid(format!("strict decoding error: {}", strict_errors.join(", "))));
             }
-            FieldValidation::Warn => {
-                *warnings = decoded.strict_errors;
-                Ok(decoded.object)
-            }
-            _ => Ok(decoded.object),
+            FieldValidation::Warn => *warnings = strict_errors,
+            _ => {}
         }
+        for path in unchanged {
+            object.set(&path, patched.remove(&path).unwrap_or_default());
+        }
+        Ok(object)
     }
 }
 
-/// Of a patched object, what is to be held against its schema, and the rest: fields that are as they were, of the object
-/// and of its metadata, by path.
-fn changes<'a>(patched: &'a Value, current: &Value) -> (Value, Vec<(String, &'a Value)>) {
+/// Of a patched object, what is to be held against its schema, and the paths of the rest: fields that are as they were, of
+/// the object and of its metadata.
+fn changes(patched: &Value, current: &Value) -> (Value, Vec<String>) {
     let (mut changed, mut unchanged) = (Object::new(), Vec::new());
     for (name, value) in patched.as_object().into_iter().flatten() {
         match (name.as_str(), value, current.get(name)) {
@@ -151,11 +149,11 @@ fn changes<'a>(patched: &'a Value, current: &Value) -> (Value, Vec<(String, &'a 
             ("metadata", Value::Object(fields), Some(before)) => {
                 let same = |(field, value): &(&String, &Value)| before.get(field) == Some(value);
                 let (kept, other): (Vec<_>, Vec<_>) = fields.iter().partition(same);
-                unchanged.extend(kept.into_iter().map(|(field, value)| (format!("metadata.{field}"), value)));
+                unchanged.extend(kept.into_iter().map(|(field, _)| format!("metadata.{field}")));
                 let other = other.into_iter().map(|(field, value)| (field.clone(), value.clone()));
                 changed.insert(name.clone(), Value::Object(other.collect()));
             }
-            (_, value, before) if before == Some(value) => unchanged.push((name.clone(), value)),
+            (_, value, before) if before == Some(value) => unchanged.push(name.clone()),
             _ => drop(changed.insert(name.clone(), value.clone())),
         }
     }

@@ -2,6 +2,10 @@
 
 use super::picture::{Endpoint, Picture, State};
 use crate::client::stream::remote_command::Size;
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::width::MinWidth;
+use tabled::settings::{Modify, Padding};
 
 /// How a terminal is drawn on.
 #[derive(Clone, Copy, Debug)]
@@ -101,20 +105,26 @@ fn summary(picture: &Picture, rate: Option<f64>) -> String {
     text
 }
 
-/// A table of plain lines, with or without what the columns are.
+/// A table of plain lines, with or without what the columns are. No column is narrower than what usually stands in it, so
+/// that later lines stand under earlier ones.
 pub fn table(endpoints: &[Endpoint], head: bool) -> Vec<String> {
-    let row = |cells: [&str; 5]| {
-        let [target, address, port, state, requests] = cells;
-        format!("{target:<40} {address:<21} {port:<8} {state:<11} {requests}").trim_end().to_string()
-    };
+    const NARROWEST: [usize; 4] = [40, 21, 8, 11];
     let or_dash = |text: &str| if text.is_empty() { "-".to_string() } else { text.to_string() };
-    let head = head.then(|| row(["ENDPOINT", "ADDRESS", "PORT", "STATE", "REQUESTS"]));
-    let rows = endpoints.iter().map(|endpoint| {
+    let mut rows = Builder::with_capacity(endpoints.len() + 1, NARROWEST.len() + 1);
+    if head {
+        rows.push_record(["ENDPOINT", "ADDRESS", "PORT", "STATE", "REQUESTS"]);
+    }
+    for endpoint in endpoints {
         let requests = endpoint.requests.map_or("-".to_string(), |count| count.to_string());
         let (target, port) = (or_dash(&endpoint.target), or_dash(&endpoint.port));
-        row([&target, &endpoint.address, &port, endpoint.state.text(), &requests])
-    });
-    head.into_iter().chain(rows).collect()
+        rows.push_record([target, endpoint.address.clone(), port, endpoint.state.text().to_string(), requests]);
+    }
+    let mut table = rows.build();
+    table.with(tabled::settings::Style::empty()).with(Padding::new(0, 1, 0, 0));
+    for (index, width) in NARROWEST.into_iter().enumerate() {
+        table.with(Modify::new(Columns::new(index..=index)).with(MinWidth::new(width)));
+    }
+    table.to_string().lines().map(|line| line.trim_end().to_string()).collect()
 }
 
 /// A bar that fills `part` (0 to 1) of `width` columns, in eighths of a column.
@@ -218,6 +228,16 @@ mod tests {
         let lines = table(&[endpoint("a", State::Ready, None)], true);
         assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["a", "10.244.0.3:3000", "-", "ready", "-"]);
         assert!(lines[0].starts_with("ENDPOINT"));
+        let plain = |cells: [&str; 5]| {
+            let [target, address, port, state, requests] = cells;
+            format!("{target:<40} {address:<21} {port:<8} {state:<11} {requests}")
+        };
+        let expected = [
+            plain(["ENDPOINT", "ADDRESS", "PORT", "STATE", "REQUESTS"]),
+            plain(["a", "10.244.0.3:3000", "-", "ready", "-"]),
+        ];
+        assert_eq!(lines, expected);
+        assert!(table(&[], false).is_empty());
     }
 
     #[test]

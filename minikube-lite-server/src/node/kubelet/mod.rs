@@ -26,18 +26,25 @@ use pod::PodState;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
+use shared_types::mask::Mask;
 use shared_types::selector::{FieldSelector, FieldTerm, LabelSelector};
 use shared_types::status::Status;
 use status::Report;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// After this time a write that failed is tried again.
 const RETRY: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
+/// The fields that tell whether a change of a Pod asks for anything.
+static GLANCE: LazyLock<Mask> = LazyLock::new(|| {
+    let [grace, deletion] = ["metadata.deletionGracePeriodSeconds", "metadata.deletionTimestamp"];
+    Mask::new(&["metadata.uid", "metadata.generation", grace, deletion])
+});
 
 /// The kubelet of all nodes.
 pub struct Kubelet {
@@ -125,14 +132,21 @@ impl Kubelet {
         // Addresses that are in use are known before the first new one is given.
         let (old, new): (Vec<Value>, Vec<Value>) = list.items.into_iter().partition(|pod| pod.has("status.podIP"));
         for pod in old.into_iter().chain(new) {
-            self.observe(Arc::new(pod));
+            if self.is_news(&pod) {
+                self.observe(Arc::new(pod));
+            }
         }
         loop {
             let wake = self.next_wake();
             tokio::select! {
-                change = watch.next() => match change? {
-                    (Change::Deleted, pod, _) => self.forget(pod.uid()),
-                    (_, pod, _) => self.observe(Arc::new(pod)),
+                change = watch.next_encoded() => {
+                    let (change, pod, _) = change?;
+                    let glance = pod.part(&GLANCE)?;
+                    if change == Change::Deleted {
+                        self.forget(glance.uid());
+                    } else if self.is_news(&glance) {
+                        self.observe(Arc::new(pod.object()?));
+                    }
                 },
                 Some(message) = self.messages.recv() => self.hear(message).await,
                 Some(written) = self.writes.join_next() => if let Ok(written) = written {
@@ -147,20 +161,22 @@ impl Kubelet {
         self.context.client.environment().now()
     }
 
+    /// Whether a change of a Pod, of which the fields of [`GLANCE`] are given, asks for anything. Most changes are what this
+    /// loop has written itself.
+    fn is_news(&self, pod: &Value) -> bool {
+        let Some(entry) = self.pods.get(pod.uid()) else { return true };
+        if entry.state.tells_metadata() {
+            entry.state.reread(&self.nodes[entry.node]);
+        }
+        entry.generation != pod.int("metadata.generation") || entry.grace != grace(pod) || entry.has_gates
+    }
+
     /// A Pod is there or has changed.
     fn observe(&mut self, pod: Arc<Value>) {
         let Some(&node) = self.node_index.get(pod.text("spec.nodeName")) else { return };
         let now = self.now();
-        let generation = pod.int("metadata.generation");
-        let grace = pod.is_terminating().then(|| pod.int("metadata.deletionGracePeriodSeconds").unwrap_or(0));
+        let (generation, grace) = (pod.int("metadata.generation"), grace(&pod));
         if let Some(entry) = self.pods.get_mut(pod.uid()) {
-            if entry.state.tells_metadata() {
-                entry.state.reread(&self.nodes[node]);
-            }
-            // Most changes are what this loop has written itself.
-            if entry.generation == generation && entry.grace == grace && !entry.has_gates {
-                return;
-            }
             entry.state.dirty |= entry.generation != generation || entry.has_gates;
             (entry.generation, entry.grace) = (generation, grace);
         } else {
@@ -350,6 +366,11 @@ fn follow_sources(context: &Arc<Context>, kind: SourceKind) -> Informer<Meta> {
 /// Selects Pods that have a node, which once given does not change.
 fn assigned() -> FieldSelector {
     FieldSelector { terms: vec![FieldTerm { field: "spec.nodeName".into(), value: String::new(), negated: true }] }
+}
+
+/// The seconds that a Pod gets to end; `None` while it is not being deleted.
+fn grace(pod: &Value) -> Option<i64> {
+    pod.is_terminating().then(|| pod.int("metadata.deletionGracePeriodSeconds").unwrap_or(0))
 }
 
 /// Waits until the moment, for ever without one.

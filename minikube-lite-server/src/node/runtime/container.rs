@@ -312,10 +312,9 @@ mod tests {
     use super::super::Reference;
     use super::super::images;
     use super::super::log::{LogOptions, LogSpace};
+    use super::super::world::tests::network;
     use super::*;
-    use crate::node::network::{DnsSettings, Identity, Network};
     use futures_util::StreamExt;
-    use std::net::Ipv4Addr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
 
@@ -323,15 +322,7 @@ mod tests {
     fn start(script: &str, change: impl FnOnce(&mut ContainerSettings)) -> (Container, Log, oneshot::Receiver<Ended>) {
         let environment = Environment::new(Some(1));
         let image = images::find(&Reference::parse("busybox").unwrap(), None);
-        let network = Network::new(environment.clone()).join(Identity {
-            namespace: "default".into(),
-            name: "pod".into(),
-            ip: Ipv4Addr::new(10, 244, 0, 2),
-            node_ip: Ipv4Addr::new(192, 168, 49, 2),
-            hostname: "pod".into(),
-            subdomain: String::new(),
-            dns: DnsSettings::default(),
-        });
+        let network = network(&environment);
         let log = Log::new(LogSpace::default());
         let mut settings = ContainerSettings {
             argv: ["sh", "-c", script].map(String::from).to_vec(),

@@ -18,6 +18,12 @@ pub fn with_number(arguments: &[String]) -> Vec<String> {
     arguments
 }
 
+/// What stands above the lines of each of several files.
+pub fn title(path: &str, index: usize) -> String {
+    let name = if path == "-" { "standard input" } else { path };
+    format!("{}==> {name} <==\n", if index > 0 { "\n" } else { "" })
+}
+
 async fn run(process: &mut Process) -> Outcome {
     let options = Options::parse(&with_number(process.args()), "n:c:qv", &[("lines", 'n'), ("bytes", 'c')])?;
     let files = or_stdin(&options);
@@ -29,8 +35,7 @@ async fn run(process: &mut Process) -> Outcome {
             continue;
         };
         if titles {
-            let name = if path == "-" { "standard input" } else { path };
-            process.print(format!("{}==> {name} <==\n", if index > 0 { "\n" } else { "" })).await?;
+            process.print(title(path, index)).await?;
         }
         if let Some(count) = options.value('c') {
             let mut left = usize::try_from(size(count)?).unwrap_or(usize::MAX);

@@ -1,10 +1,10 @@
 //! The tools of the network, as somebody in a container uses them.
 
-use super::super::budget::Budget;
-use super::super::files::{Files, Tree};
+use super::super::files::Tree;
 use super::super::pipe::{Input, Output};
 use super::super::process::{Process, Program};
-use super::super::world::{Child, Start, World, WorldSettings};
+use super::super::world::tests::world_in;
+use super::super::world::{Child, Start, World};
 use super::{curl, getent, nc, nslookup, ping, wget};
 use crate::environment::Environment;
 use crate::node::network::tests::Cluster;
@@ -43,17 +43,7 @@ fn scene() -> Scene {
     let _listening = server.listen(Ipv4Addr::UNSPECIFIED, 8080, http_server()).unwrap();
     let environment = Environment::new(Some(1));
     let tree = Tree::linux().programs(TOOLS).file("/etc/hosts", "127.0.0.1 localhost\n10.244.0.3 own.example own\n");
-    let world = World::new(WorldSettings {
-        hostname: "pod".into(),
-        files: Files::new(&Arc::new(tree), Vec::new(), environment.clone()),
-        network: cluster.pod(2),
-        environment,
-        budget: Budget::new(),
-        fallback: None,
-        declared_ports: Vec::new(),
-        user: 0,
-        group: 0,
-    });
+    let world = world_in(cluster.pod(2), tree, environment);
     // The container lives as long as its first process.
     let first = world.spawn(Start { argv: vec!["forever".into()], ..Start::default() }).unwrap();
     Scene { cluster, world, server, _first: first, _listening }

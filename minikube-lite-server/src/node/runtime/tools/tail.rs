@@ -1,6 +1,6 @@
 //! `tail`
 
-use super::head::with_number;
+use super::head::{title, with_number};
 use super::options::{Options, size};
 use super::{MEMORY, Outcome, or_stdin, program};
 use crate::node::runtime::pipe::Input;
@@ -24,8 +24,7 @@ async fn run(process: &mut Process) -> Outcome {
             continue;
         };
         if titles {
-            let name = if path == "-" { "standard input" } else { path };
-            process.print(format!("{}==> {name} <==\n", if index > 0 { "\n" } else { "" })).await?;
+            process.print(title(path, index)).await?;
         }
         let (count, lines) = match options.value('c') {
             Some(bytes) => (bytes, false),

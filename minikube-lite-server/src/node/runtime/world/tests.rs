@@ -3,10 +3,9 @@ use crate::node::network::{DnsSettings, Identity, Network};
 use crate::node::runtime::files::Tree;
 use std::net::Ipv4Addr;
 
-/// A container whose image has these programs and the usual files.
-pub fn world(tree: Tree) -> World {
-    let environment = Environment::new(Some(1));
-    let identity = Identity {
+/// A network with one Pod in it.
+pub fn network(environment: &Environment) -> PodNetwork {
+    Network::new(environment.clone()).join(Identity {
         namespace: "default".into(),
         name: "pod".into(),
         ip: Ipv4Addr::new(10, 244, 0, 2),
@@ -14,11 +13,22 @@ pub fn world(tree: Tree) -> World {
         hostname: "pod".into(),
         subdomain: String::new(),
         dns: DnsSettings::default(),
-    };
+    })
+}
+
+/// A container whose image has these programs and the usual files.
+pub fn world(tree: Tree) -> World {
+    let environment = Environment::new(Some(1));
+    let network = network(&environment);
+    world_in(network, tree, environment)
+}
+
+/// The same in a network.
+pub fn world_in(network: PodNetwork, tree: Tree, environment: Environment) -> World {
     World::new(WorldSettings {
         hostname: "pod".into(),
         files: Files::new(&Arc::new(tree), Vec::new(), environment.clone()),
-        network: Network::new(environment.clone()).join(identity),
+        network,
         environment,
         budget: Budget::new(),
         fallback: None,
