@@ -119,7 +119,12 @@ impl<'a> Evaluator<'a> {
                 let mut found = Vec::new();
                 for value in values {
                     for item in elements(value)? {
-                        if self.walk_all(vec![item], nodes).is_ok_and(|results| !results.is_empty()) {
+                        let exists = match self.walk_all(vec![item], nodes) {
+                            Ok(results) => !results.is_empty(),
+                            // An index that lies outside leaves the list, and so there is something.
+                            Err(why) => !why.ends_with(" is not found"),
+                        };
+                        if exists {
                             found.push(item);
                         }
                     }

@@ -65,7 +65,7 @@ fn filters_choose() {
         ("@.ok==true", "a"),
         ("@.labels.app", "a"),
         ("@.c[1].i==\"q\"", "! array index out of bounds: index 1, length 1"),
-        ("@.c[1]", "a"),
+        ("@.c[1]", "a b"),
         ("@.none==\"x\"", ""),
         ("@.n==\"1\"", "! incompatible types for comparison"),
         ("@.n==1.0", "! incompatible types for comparison"),

@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// What the data folder's layout is called; a folder with another one is not touched.
 const FORMAT: &[u8] = b"1";
 const FORMAT_KEY: &[u8] = b"\0format";
 const REVISION_KEY: &[u8] = b"\0revision";
+/// How long a database that was just closed may stay locked: sled's threads hold it a little longer than its owner.
+const LET_GO: Duration = Duration::from_millis(500);
 
 /// A sled database in a folder.
 #[derive(Clone)]
@@ -21,18 +24,24 @@ impl Tree {
     /// One line for the user: the folder is in use, unreadable, or of another format.
     pub fn open(folder: &Path) -> Result<Tree, String> {
         let shown = folder.display();
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(folder)
             .cache_capacity(4 << 20)
             .mode(sled::Mode::HighThroughput)
-            .flush_every_ms(None)
-            .open()
-            .map_err(|problem| match &problem {
-                sled::Error::Io(io) if io.to_string().contains("lock") => {
-                    format!("data folder {shown} is in use by another server")
+            .flush_every_ms(None);
+        let started = Instant::now();
+        let db = loop {
+            match config.open() {
+                Ok(db) => break db,
+                Err(sled::Error::Io(io)) if io.to_string().contains("lock") => {
+                    if started.elapsed() > LET_GO {
+                        return Err(format!("data folder {shown} is in use by another server"));
+                    }
+                    std::thread::sleep(LET_GO / 100);
                 }
-                other => format!("cannot open data folder {shown}: {other}"),
-            })?;
+                Err(other) => return Err(format!("cannot open data folder {shown}: {other}")),
+            }
+        };
         let wrong = |problem: sled::Error| format!("cannot read data folder {shown}: {problem}");
         match db.get(FORMAT_KEY).map_err(wrong)? {
             Some(format) if format == FORMAT => {}

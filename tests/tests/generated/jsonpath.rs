@@ -77,7 +77,8 @@ fn filter(rng: &mut Rng, list: &[Value]) -> String {
             let (inner, value) = pick(rng, &keys);
             format!("[?(@.{key}.{}{operator}{})]", escaped(inner), literal(rng, value))
         }
-        Value::Array(_) | Value::Object(_) => format!("[?(@.{key})]"),
+        Value::Array(_) => format!("[?(@.{key}[{}])]", rng.usize(..2)),
+        Value::Object(_) => format!("[?(@.{key})]"),
         scalar => {
             let space = pick(rng, &["", " "]);
             format!("[?(@.{key}{space}{operator}{space}{})]", literal(rng, scalar))

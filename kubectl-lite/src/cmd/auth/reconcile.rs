@@ -177,16 +177,19 @@ impl Reconcile {
             Operation::Recreate => "recreate",
         };
         writeln!(err, "\treconciliation required {operation}{caveat}")?;
-        let fate = |removed: bool| if removed { "removed" } else { "unaddressed" };
-        let (permissions, subjects) = (fate(self.remove_extra_permissions), fate(self.remove_extra_subjects));
-        for (what, fate, list, text) in [
-            ("missing rules", "added", &reconciled.missing_rules, rules::text as fn(&Value) -> String),
-            ("extra rules", permissions, &reconciled.extra_rules, rules::text),
-            ("missing subjects", "added", &reconciled.missing_subjects, subject_text),
-            ("extra subjects", subjects, &reconciled.extra_subjects, subject_text),
+        // What is more than wanted is only told where it has been taken away.
+        let (rules, subjects) = (self.remove_extra_permissions, self.remove_extra_subjects);
+        for (told, what, list, text) in [
+            (true, "missing rules added", &reconciled.missing_rules, rules::text as fn(&Value) -> String),
+            (rules, "extra rules removed", &reconciled.extra_rules, rules::text),
+            (true, "missing subjects added", &reconciled.missing_subjects, subject_text),
+            (subjects, "extra subjects removed", &reconciled.extra_subjects, subject_text),
         ] {
+            if !told {
+                continue;
+            }
             if !list.is_empty() {
-                writeln!(err, "\t{what} {fate}:")?;
+                writeln!(err, "\t{what}:")?;
             }
             for entry in list {
                 writeln!(err, "\t\t{}", text(entry))?;

@@ -180,7 +180,9 @@ impl PodState {
         let settled = !self.containers.iter().filter_map(Container::next_change).any(soon)
             && !self.volumes.are_being_made()
             && !self.containers.iter().any(|container| container.is_reading);
-        self.dirty && settled && !self.is_gone(now) && self.next_wake().is_none_or(|at| at > now)
+        // Of a Pod that is being deleted, the end of the last container is not written: it goes at once.
+        let worth_it = self.ending.is_none() || self.is_live();
+        self.dirty && settled && worth_it && self.next_wake().is_none_or(|at| at > now)
     }
 
     /// When [`PodState::advance`] is to be called again.

@@ -58,7 +58,7 @@ pub struct ContainerSettings {
 /// A container that runs. When it is dropped, all that runs in it ends.
 pub struct Container {
     world: World,
-    env: BTreeMap<String, String>,
+    env: Environ,
     working_dir: String,
     stop_signal: Signal,
     streams: Arc<Streams>,
@@ -98,10 +98,11 @@ impl Container {
             user: settings.user,
             group: settings.group,
         });
+        let kept = Environ::of(&env);
         let (streams, first) = Streams::new(&log, &environment, settings.stdin, settings.stdin_once, settings.tty);
         let child = world.spawn(Start {
             argv,
-            env: with_terminal(env.clone(), settings.tty),
+            env: kept.variables(settings.tty),
             cwd: working_dir.clone(),
             stdin: first.stdin,
             stdout: first.stdout,
@@ -148,7 +149,7 @@ impl Container {
         });
         Ok(Container {
             world,
-            env,
+            env: kept,
             working_dir,
             stop_signal: settings.stop_signal,
             streams,
@@ -165,7 +166,7 @@ impl Container {
         let (session, first, gate) = Session::open(wanted);
         let mut child = self.world.spawn(Start {
             argv,
-            env: with_terminal(self.env.clone(), wanted.tty),
+            env: self.env.variables(wanted.tty),
             cwd: self.working_dir.clone(),
             stdin: first.stdin,
             stdout: first.stdout,
@@ -204,7 +205,7 @@ impl Container {
         let (output, input) = pipe();
         let mut child = self.world.spawn(Start {
             argv,
-            env: self.env.clone(),
+            env: self.env.variables(false),
             cwd: self.working_dir.clone(),
             stdin: Input::empty(),
             stdout: output.clone(),
@@ -287,12 +288,25 @@ async fn sleep_until(moment: Option<Instant>) {
     }
 }
 
-/// The variables of a process, which knows of its terminal by `TERM`.
-fn with_terminal(mut env: BTreeMap<String, String>, tty: bool) -> BTreeMap<String, String> {
-    if tty {
-        env.entry("TERM".into()).or_insert_with(|| "xterm".into());
+/// The variables of a container in one piece, for the commands to come: most containers never run one.
+struct Environ(Box<str>);
+
+impl Environ {
+    fn of(variables: &BTreeMap<String, String>) -> Environ {
+        // No name has an equals sign, and nothing has a zero byte.
+        let lines = variables.iter().map(|(name, value)| format!("{name}={value}"));
+        Environ(lines.collect::<Vec<_>>().join("\0").into())
     }
-    env
+
+    /// The variables of a process, which knows of its terminal by `TERM`.
+    fn variables(&self, tty: bool) -> BTreeMap<String, String> {
+        let lines = self.0.split('\0').filter_map(|line| line.split_once('='));
+        let mut variables: BTreeMap<_, _> = lines.map(|(name, value)| (name.into(), value.into())).collect();
+        if tty {
+            variables.entry("TERM".into()).or_insert_with(|| "xterm".into());
+        }
+        variables
+    }
 }
 
 /// Ends a command, and what it started, together with what waits for it.
