@@ -108,6 +108,8 @@ pub fn normalize(text: &str) -> String {
             (format!(r"-[{SAFE}]{{6,10}}-[{SAFE}]{{5}}\b"), "-HASH-RANDOM"),
             (format!(r"-[{SAFE}]{{5}}\b"), "-RANDOM"),
             (r"(?m)(  +)(?:\d+[dhms])+( |$)".to_string(), "${1}AGE$2"),
+            (r"\[\d\d/\w{3}/\d{4}:[\d:]+ \+0000\]".to_string(), "[TIME]"),
+            (r"\b\d+ ms\b".to_string(), "NUMBER ms"),
             (r"(?m) +$".to_string(), ""),
             (r"(\S)  +".to_string(), "$1  "),
         ];

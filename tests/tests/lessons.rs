@@ -26,6 +26,11 @@ fn troubleshooting() {
 }
 
 #[test]
+fn traffic() {
+    with_kubectl_lite("traffic");
+}
+
+#[test]
 fn clusterip_with_official_kubectl() {
     with_official_kubectl("clusterip");
 }
@@ -33,4 +38,9 @@ fn clusterip_with_official_kubectl() {
 #[test]
 fn troubleshooting_with_official_kubectl() {
     with_official_kubectl("troubleshooting");
+}
+
+#[test]
+fn traffic_with_official_kubectl() {
+    with_official_kubectl("traffic");
 }
