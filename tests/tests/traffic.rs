@@ -73,7 +73,7 @@ fn three_endpoints_take_a_third_each() {
     with_each_client(|kubectl| {
         cluster(kubectl, &backend(HOSTNAME));
         let mut command = kubectl.command("exec frontend -- sh -c");
-        command.arg("for i in $(seq 3000); do curl -sS http://backend; echo; done");
+        command.arg("for i in $(seq 3000); do curl -sS http://backend; done");
         let output = command.output().expect("kubectl runs");
         let mut served = BTreeMap::<_, u32>::new();
         for line in String::from_utf8_lossy(&output.stdout).lines() {
