@@ -11,6 +11,7 @@ mod namespace;
 mod node;
 mod ownership;
 mod replicaset;
+mod resourcequota;
 pub mod runtime;
 mod scheduler;
 mod serviceaccount;
@@ -79,6 +80,7 @@ pub fn start(client: &impl Fn(&'static str) -> Client, authority: &str, stop: &C
     serviceaccount::start(&context, &mut tasks);
     garbagecollector::start(&context, &mut tasks);
     node::start(&context, &mut tasks);
+    resourcequota::start(&context, &mut tasks);
     // Last, when every handler is registered.
     for run in context.informers.runs(&context.client) {
         let stop = context.stop.clone();

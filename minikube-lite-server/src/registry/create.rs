@@ -75,6 +75,10 @@ impl Registry {
         if requested_version.is_some() {
             return Err(Status::failure(500, "", "resourceVersion should not be set on objects to be created"));
         }
+        if kind.kind == "Pod" {
+            self.check_limits(&object)?;
+        }
+        self.charge_quotas(kind, &object, None, options.dry_run).await?;
         if options.dry_run {
             if self.store.get(kind.plural, &key(kind, namespace, object.name())).is_some() {
                 return Err(self.taken(kind, &object));

@@ -94,6 +94,10 @@ impl Registry {
                 && new.list("metadata.finalizers").is_empty()
                 && !strategy.is_held(&new)
                 && new.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0;
+            // Of what quotas limit, only a Service comes to take more by an update.
+            if kind.kind == "Service" && part == Part::Main {
+                self.charge_quotas(kind, &new, Some(&old), options.dry_run).await?;
+            }
             strategy.allocate(self, &mut new, Some(&old))?;
             let bytes = super::encode(kind, &new)?;
             if !removes && bytes == entry.bytes {

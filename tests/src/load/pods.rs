@@ -12,11 +12,9 @@ pub fn pod(name: &str, number: usize) -> Value {
     let container = json!({
         "name": "web",
         "image": "registry.k8s.io/nginx:1.29",
-        "command": ["/bin/sh", "-c", "exec nginx -g 'daemon off;'"],
         "ports": [{"name": "http", "containerPort": 80}],
-        "env": [{"name": "GREETING", "value": "hello"}, {"name": "NUMBER", "value": number.to_string()}],
+        "env": [{"name": "NUMBER", "value": number.to_string()}],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}},
-        "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 5},
     });
     json!({
         "apiVersion": "v1",

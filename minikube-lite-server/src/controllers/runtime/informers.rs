@@ -21,6 +21,7 @@ pub struct Informers {
     pub endpoints: Arc<Informer<Meta>>,
     pub service_accounts: Arc<Informer<Meta>>,
     pub config_maps: Arc<Informer<Meta>>,
+    pub resource_quotas: Arc<Informer<Full>>,
     all: Vec<Arc<dyn AnyInformer>>,
 }
 
@@ -72,6 +73,7 @@ impl Default for Informers {
             "Endpoints",
             "ServiceAccount",
             "ConfigMap",
+            "ResourceQuota",
         ];
         let informers = Informers {
             pods: add(&mut all, kinds::named("Pod")),
@@ -84,6 +86,7 @@ impl Default for Informers {
             endpoints: add(&mut all, kinds::named("Endpoints")),
             service_accounts: add(&mut all, kinds::named("ServiceAccount")),
             config_maps: add(&mut all, kinds::named("ConfigMap")),
+            resource_quotas: add(&mut all, kinds::named("ResourceQuota")),
             all: Vec::new(),
         };
         for kind in stored_kinds().filter(|kind| !own.contains(&kind.kind)) {

@@ -8,6 +8,7 @@ mod probes;
 pub mod resources;
 pub mod scheduling;
 mod security;
+pub mod total;
 mod update;
 pub mod validation;
 mod volumes;
@@ -39,6 +40,7 @@ impl Strategy for Pod {
         };
         static OF_ACCOUNT: LazyLock<Mask> =
             LazyLock::new(|| Mask::new(&["automountServiceAccountToken", "imagePullSecrets"]));
+        registry.default_limits(pod)?;
         admission::default_service_account(pod);
         let (namespace, name) = (pod.namespace().to_string(), pod.text("spec.serviceAccountName").to_string());
         if !name.is_empty() {
