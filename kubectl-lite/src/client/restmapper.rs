@@ -135,6 +135,17 @@ impl RestMapper {
         RestMapper { known, served: RefCell::default(), fresh: Cell::new(false), cache }
     }
 
+    /// Whether the server's resources are known already, or would be if it had been asked for them.
+    pub fn is_known(&self) -> bool {
+        let is_fresh = |file: PathBuf| discovery::is_fresh(&file);
+        self.fresh.get() || self.cache.clone().is_some_and(is_fresh) || self.mark().is_some_and(is_fresh)
+    }
+
+    /// The file that tells, as long as it is fresh, that the server has answered to what was assumed of it.
+    pub fn mark(&self) -> Option<PathBuf> {
+        self.cache.as_ref().map(|file| file.with_file_name("known"))
+    }
+
     /// The server's resources: from the cache, unless `again` asks for a new look.
     pub async fn discovery(&self, client: &Client<'_>, again: bool) -> Result<Rc<Discovery>, CommandError> {
         if let Some(served) = self.served.borrow().as_ref()
@@ -146,7 +157,10 @@ impl RestMapper {
         let served = match kept {
             Some(served) => Rc::new(served),
             None => {
-                let served = discovery::fetch(client, self.cache.as_deref()).await?;
+                let served = match discovery::fetch(client, self.cache.as_deref()).await {
+                    Ok(served) => served,
+                    Err(error) => return Err(client.undiscovered(error).await),
+                };
                 self.fresh.set(true);
                 Rc::new(served)
             }

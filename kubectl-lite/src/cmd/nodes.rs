@@ -52,15 +52,12 @@ async fn nodes(
         return Err(CommandError::usage(command, format!("USAGE: {command} NODE [flags]")));
     }
     if !args.is_empty() && !selector.is_empty() {
-        return Err(CommandError::message("error: cannot specify both a node name and a --selector option"));
+        return Err(CommandError::usage(command, "cannot specify both a node name and a --selector option"));
     }
-    let mut arguments: Vec<String> = Vec::new();
-    if args.iter().any(|arg| arg.contains('/')) {
-        arguments.extend(args.iter().map(|arg| if arg.contains('/') { arg.clone() } else { format!("node/{arg}") }));
-    } else {
-        arguments.push("nodes".to_string());
-        arguments.extend(args.iter().cloned());
-    }
+    let arguments: Vec<String> = match args {
+        [] => vec!["nodes".into()],
+        names => names.iter().map(|arg| if arg.contains('/') { arg.clone() } else { format!("node/{arg}") }).collect(),
+    };
     Builder::new(cx)?.arguments(&arguments).label_selector(selector).infos(true).await
 }
 

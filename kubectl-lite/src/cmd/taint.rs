@@ -67,6 +67,9 @@ impl Command for Taint {
                 "at least one resource name must be specified since 'all' parameter is not set",
             ));
         }
+        if let Some(typed) = resources.first() {
+            cx.discovered(typed, 2).await?;
+        }
         let builder = Builder::new(cx)?.arguments(resources).label_selector(&self.selector).everything(self.all);
         let mut errors = Vec::new();
         for info in builder.infos(true).await? {
