@@ -416,6 +416,9 @@ fn normalize(document: &mut Value) {
     document.set("apiVersion", "v1");
     document.set("kind", "Config");
     document.set_default("current-context", "");
+    if document.at("preferences").as_object().is_some_and(|preferences| preferences.is_empty()) {
+        document.remove("preferences");
+    }
     for (list, field) in LISTS {
         let mut entries = document.list(list).to_vec();
         entries.sort_by(|a, b| a.text("name").cmp(b.text("name")));

@@ -164,7 +164,12 @@ impl Drain {
                 object: pod.clone(),
             };
             let verb = if self.disable_eviction { "deleting" } else { "evicting" };
-            writeln!(cx.streams.err(), "{verb} pod {}/{}", info.namespace, info.name)?;
+            let what = format!("{verb} pod {}/{}", info.namespace, info.name);
+            if dry_run == DryRun::None {
+                writeln!(cx.streams.err(), "{what}")?;
+            } else {
+                writeln!(cx.streams.out(), "{}", dry_run.done(&what))?;
+            }
             if dry_run.is_client() {
                 continue;
             }
@@ -290,18 +295,16 @@ impl Drain {
             }
             return Ok(chosen);
         }
-        let refusals = refusals.join(", ");
+        let why = match refusals.as_slice() {
+            [only] => only.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
         Err(CommandError::Message(format!(
-            "unable to drain node {:?} due to error: {}, continuing command...\nThere are pending nodes to be drained:\n {}\nerror: {}",
+            "unable to drain node {:?} due to error: {why}, continuing command...\nThere are pending nodes to be \
+             drained:\n {}\n{}",
             node.name,
-            bracketed(&refusals),
             node.name,
-            refusals
+            refusals.join("\n")
         )))
     }
-}
-
-/// Several errors in one line.
-fn bracketed(text: &str) -> String {
-    format!("[{text}]")
 }

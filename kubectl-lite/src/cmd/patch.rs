@@ -118,8 +118,9 @@ impl Patch {
             let request = Request::patch(path, content_type, body.to_vec()).query("fieldManager", &self.field_manager);
             (before, cx.client()?.json(dry_run.mark(request)).await?)
         };
+        // Not even a dry run is told.
         let operation = if before == after { "patched (no change)" } else { "patched" };
-        let mut printer = self.print.reporter(&dry_run.done(operation), Order::Sorted)?;
+        let mut printer = self.print.reporter(operation, Order::Sorted)?;
         printer.print(&self.print.shown(after), &mut *cx.streams.out().writer())
     }
 

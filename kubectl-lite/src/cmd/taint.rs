@@ -146,7 +146,7 @@ impl Taint {
             let object = cx.client()?.json(dry_run.mark(request)).await?;
             info.refresh(object);
         }
-        let mut printer = self.print.reporter(&dry_run.done(operation), Order::Sorted)?;
+        let mut printer = self.print.reporter(operation, Order::Sorted)?;
         printer.print(&self.print.shown(info.object), &mut *cx.streams.out().writer())
     }
 }

@@ -267,7 +267,8 @@ impl<'c, 'a> Builder<'c, 'a> {
             targets.push(Err(error));
             return Ok(());
         }
-        if document.value.text("kind").ends_with("List") && document.value.at("items").is_array() {
+        // What has items is a list, whatever it calls itself.
+        if document.value.at("items").is_array() {
             let mut list = document.value;
             set_list_item_kind(&mut list);
             let items = list.list("items").to_vec();
