@@ -111,6 +111,9 @@ fn segment(name: &str) -> String {
     utf8_percent_encode(name, SEGMENT).to_string()
 }
 
+/// The file beside the cache that tells that the server is known.
+const MARK: &str = "known";
+
 /// Finds resources. Those that every Kubernetes serves are known without asking; for the others the server's discovery is
 /// used, from the cache where it has them.
 pub struct RestMapper {
@@ -135,15 +138,16 @@ impl RestMapper {
         RestMapper { known, served: RefCell::default(), fresh: Cell::new(false), cache }
     }
 
-    /// Whether the server's resources are known already, or would be if it had been asked for them.
+    /// Whether the server's resources are known already, or would be if it had been asked for them, be it by kubectl.
     pub fn is_known(&self) -> bool {
-        let is_fresh = |file: PathBuf| discovery::is_fresh(&file);
-        self.fresh.get() || self.cache.clone().is_some_and(is_fresh) || self.mark().is_some_and(is_fresh)
+        let Some(cache) = &self.cache else { return self.fresh.get() };
+        let files = [cache.clone(), cache.with_file_name(MARK), cache.with_file_name("servergroups.json")];
+        self.fresh.get() || files.iter().any(|file| discovery::is_fresh(file))
     }
 
     /// The file that tells, as long as it is fresh, that the server has answered to what was assumed of it.
     pub fn mark(&self) -> Option<PathBuf> {
-        self.cache.as_ref().map(|file| file.with_file_name("known"))
+        self.cache.as_ref().map(|file| file.with_file_name(MARK))
     }
 
     /// The server's resources: from the cache, unless `again` asks for a new look.
