@@ -1,9 +1,10 @@
 //! What a command is given: streams, global flags, and through them the kubeconfig, the namespace and the client.
 
 use crate::cli::Globals;
-use crate::client::access::Access;
+use crate::client::access::{self, Access};
+use crate::client::assumed::Assumed;
 use crate::client::kubeconfig::{self, Kubeconfig};
-use crate::client::{Client, Resource, RestMapper, discovery};
+use crate::client::{Client, Resource, RestMapper, credentials, discovery};
 use crate::errors::CommandError;
 use crate::kuberc::PluginPolicy;
 use crate::streams::Streams;
@@ -43,7 +44,10 @@ impl<'a> Context<'a> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let access = Access::resolve(self.kubeconfig()?, &self.globals)?;
+        let mut access = Access::resolve(self.kubeconfig()?, &self.globals)?;
+        if access.is_anonymous() {
+            access.basic = Some(credentials::ask(self.streams)?);
+        }
         if let Some(exec) = &access.exec {
             let refused =
                 |why| CommandError::Raw(format!("Unable to connect to the server: getting credentials: {why}"));
@@ -68,7 +72,7 @@ impl<'a> Context<'a> {
     pub fn namespace(&self) -> Result<(String, bool), CommandError> {
         match &self.globals.namespace {
             Some(namespace) if !namespace.is_empty() => Ok((namespace.clone(), true)),
-            _ => Ok((Access::resolve(self.kubeconfig()?, &self.globals)?.namespace, false)),
+            _ => Ok((access::namespace(self.kubeconfig()?, &self.globals)?, false)),
         }
     }
 
@@ -84,6 +88,20 @@ impl<'a> Context<'a> {
         let host = self.client()?.access().host();
         let file = folder.map(|folder| discovery::cache_file(&folder, host));
         Ok(self.mapper.get_or_init(|| RestMapper::new(file)))
+    }
+
+    /// Remembers what is taken for granted without asking the server, unless it is known from before.
+    pub fn assume(&self, assumed: Assumed) -> Result<(), CommandError> {
+        if matches!(assumed, Assumed::Schemas { .. }) || !self.mapper()?.is_known() {
+            self.client()?.assume(assumed, self.mapper()?.mark());
+        }
+        Ok(())
+    }
+
+    /// [`Context::resource`] where kubectl asks discovery for it, and gives up after having asked so often.
+    pub async fn discovered(&self, typed: &str, tries: usize) -> Result<Rc<Resource>, CommandError> {
+        self.assume(Assumed::Resources { tries })?;
+        self.resource(typed).await
     }
 
     /// The resource that is meant by what somebody typed.

@@ -1,5 +1,6 @@
 //! How a command fails: the one place where errors get their text and exit code.
 
+use crate::go_format::quote;
 use shared_types::status::Status;
 use std::io;
 
@@ -14,8 +15,11 @@ pub enum CommandError {
     Usage { message: String, command: String },
     /// The server refused. `doing` is what was being done (`error when creating "pod.yaml"`), empty where that is plain.
     Api { status: Box<Status>, doing: String },
-    /// The server could not be reached; holds the whole line.
-    Unreachable(String),
+    /// The server could not be reached, or what came back was no answer.
+    Unreachable { verb: String, url: String, why: String },
+    /// Discovery failed, without which kubectl does nothing else; or what it needs to validate the objects of a file.
+    /// `unrecognized` is the file whose objects were to be recognized, if it was that.
+    Undiscovered { error: Box<CommandError>, unrecognized: Option<String> },
     /// Several failures, each reported on its own.
     Many(Vec<CommandError>),
     /// What ran in a container failed: a message that is printed as it stands, and its exit code.
@@ -32,13 +36,25 @@ impl CommandError {
     pub fn usage(command: &str, text: impl Into<String>) -> CommandError {
         CommandError::Usage { message: text.into(), command: command.into() }
     }
-    /// One error of `errors`, or none; equal messages are told once.
+    /// One error of `errors`, or none. Where discovery failed, nothing else counts.
     pub fn all(mut errors: Vec<CommandError>) -> Result<(), CommandError> {
+        if let Some(index) = errors.iter().position(|error| matches!(error, CommandError::Undiscovered { .. })) {
+            return Err(errors.swap_remove(index));
+        }
         match errors.len() {
             0 => Ok(()),
             1 => Err(errors.remove(0)),
             _ => Err(CommandError::Many(errors)),
         }
+    }
+    /// [`CommandError::all`] for commands to which a single error is one among several too.
+    pub fn among(errors: Vec<CommandError>) -> Result<(), CommandError> {
+        CommandError::all(errors).map_err(|error| match error {
+            error @ (CommandError::Message(_) | CommandError::Undiscovered { unrecognized: Some(_), .. }) => {
+                CommandError::Many(vec![error])
+            }
+            error => error,
+        })
     }
     /// The server's answer, if this is one.
     pub fn status(&self) -> Option<&Status> {
@@ -59,7 +75,14 @@ impl CommandError {
         match self {
             CommandError::Api { status, doing } => CommandError::Api { status, doing: after(doing) },
             CommandError::Message(text) => CommandError::Message(format!("{what}: {text}")),
-            CommandError::Unreachable(text) => CommandError::Message(format!("{what}: {text}")),
+            error @ CommandError::Unreachable { .. } => CommandError::Message(format!("{what}: {}", error.text())),
+            other => other,
+        }
+    }
+    /// A message as it stands, for commands that put nothing before theirs.
+    pub fn without_prefix(self) -> CommandError {
+        match self {
+            CommandError::Message(text) => CommandError::Raw(text),
             other => other,
         }
     }
@@ -73,7 +96,12 @@ impl CommandError {
     /// The bare text, as it stands inside another message.
     pub fn text(&self) -> String {
         match self {
-            CommandError::Message(text) | CommandError::Raw(text) | CommandError::Unreachable(text) => text.clone(),
+            CommandError::Message(text) | CommandError::Raw(text) => text.clone(),
+            CommandError::Unreachable { verb, url, why } => format!("{verb} {}: {why}", quote(url)),
+            CommandError::Undiscovered { error, unrecognized: None } => error.text(),
+            CommandError::Undiscovered { error, unrecognized: Some(file) } => {
+                format!("unable to recognize {}: {}", quote(file), error.text())
+            }
             CommandError::Usage { message, .. } | CommandError::Terminated { message, .. } => message.clone(),
             CommandError::Api { status, doing } if doing.is_empty() => status.message.clone(),
             CommandError::Api { status, doing } => format!("{doing}: {}", status.message),
@@ -85,7 +113,15 @@ impl CommandError {
     pub fn render(&self) -> String {
         match self {
             CommandError::Message(text) => line(if text.starts_with("error: ") { "" } else { "error: " }, text),
-            CommandError::Raw(text) | CommandError::Unreachable(text) => line("", text),
+            CommandError::Raw(text) => line("", text),
+            CommandError::Unreachable { url, why, .. } if why.contains("connection refused") => {
+                let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+                let host = host.split('/').next().unwrap_or(host);
+                format!("The connection to the server {host} was refused - did you specify the right host or port?\n")
+            }
+            CommandError::Unreachable { why, .. } => line("Unable to connect to the server: ", why),
+            CommandError::Undiscovered { error, unrecognized: None } => error.render(),
+            CommandError::Undiscovered { unrecognized: Some(_), .. } => line("error: ", &self.text()),
             CommandError::Terminated { message, .. } => line("", message),
             CommandError::Usage { message, command } => {
                 format!("error: {message}\nSee 'kubectl {command} -h' for help and examples\n")
@@ -96,6 +132,7 @@ impl CommandError {
                 .map(|error| match error {
                     // One among several has no prefix.
                     CommandError::Message(text) => line("", text),
+                    CommandError::Undiscovered { unrecognized: Some(_), .. } => line("", &error.text()),
                     error => error.render(),
                 })
                 .collect(),

@@ -13,6 +13,7 @@ mod explain;
 mod go_format;
 mod gotemplate;
 mod jsonpath;
+mod klog;
 mod kuberc;
 mod kustomize;
 mod print;

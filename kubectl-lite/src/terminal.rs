@@ -1,7 +1,7 @@
 //! The user's terminal, for what runs on a terminal in a container.
 
 use crate::client::stream::remote_command::Size;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -27,6 +27,23 @@ impl Drop for Raw {
     fn drop(&mut self) {
         // Nothing can be done about a terminal that has gone.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// Standard input as a terminal that does not show what is typed. Ends with the value.
+pub struct Hidden {
+    _restored: Raw,
+}
+
+impl Hidden {
+    /// # Errors
+    /// Standard input is not a terminal.
+    pub fn begin() -> io::Result<Hidden> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Now, &hidden)?;
+        Ok(Hidden { _restored: Raw { before } })
     }
 }
 

@@ -30,7 +30,7 @@ pub fn translate(
                 // Flags are read before the command is looked for.
                 match unknown_flag(root, args).filter(|_| !path.is_empty()) {
                     Some(flag) => format!("unknown flag: {flag}"),
-                    None => return Err(unknown_command(&given, &path)),
+                    None => return Err(unknown_command(&given, &path, args)),
                 }
             }
         }
@@ -119,9 +119,15 @@ fn flag_name(root: &clap::Command, path: &[&str], shown: &str) -> String {
 }
 
 /// No such command: at the top with suggestions, below with a pointer to the help.
-fn unknown_command(given: &str, path: &[&str]) -> CommandError {
+fn unknown_command(given: &str, path: &[&str], args: &[OsString]) -> CommandError {
     if !path.is_empty() {
-        return CommandError::usage(&path.join(" "), format!("unknown command {given:?}"));
+        let rest = args.iter().filter_map(|arg| arg.to_str()).skip_while(|arg| *arg != given);
+        let words: Vec<&str> = rest.filter(|arg| !arg.starts_with('-')).collect();
+        return CommandError::usage(&path.join(" "), format!("unknown command {:?}", words.join(" ")));
+    }
+    // It might have been a plugin.
+    if let Some(flag) = args.get(1).and_then(|arg| arg.to_str()).filter(|arg| arg.starts_with('-')) {
+        return CommandError::Raw(format!("Error: flags cannot be placed before plugin name: {flag}"));
     }
     let mut near: Vec<&str> = cmd::COMMANDS
         .iter()

@@ -1,8 +1,10 @@
 //! Which server to ask, and as whom: the chosen context of the kubeconfig, overridden by global flags.
 
-use super::kubeconfig::Kubeconfig;
+use super::chosen::Chosen;
+use super::kubeconfig::{Kubeconfig, base64, os_error};
 use crate::cli::{Globals, go_flags};
 use crate::errors::CommandError;
+use crate::go_format::quote;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use std::time::Duration;
@@ -25,101 +27,59 @@ pub struct Access {
     /// `Impersonate-*` headers.
     pub impersonation: Vec<(String, String)>,
     pub timeout: Option<Duration>,
-    /// The context's namespace, `default` where it names none.
-    pub namespace: String,
     pub compression: bool,
 }
 
 impl Access {
-    /// Puts `globals` over the chosen context of `config`.
+    /// What the chosen context of `config` says, with `globals` put over it.
     ///
     /// # Errors
     /// The context, cluster or user does not exist, a file cannot be read, or a flag's value is wrong.
     pub fn resolve(config: &Kubeconfig, globals: &Globals) -> Result<Access, CommandError> {
-        let document = &config.document;
-        let chosen = globals.context.clone().unwrap_or_else(|| document.text("current-context").to_string());
-        let empty = Value::Null;
-        let context = match named(document, "contexts", &chosen) {
-            Some(entry) => entry.at("context"),
-            None if globals.context.is_some() => {
-                return Err(CommandError::Raw(format!(
-                    "Error in configuration: context was not found for specified context: {chosen}"
-                )));
-            }
-            None => &empty,
-        };
-        let cluster_name = globals.cluster.as_deref().unwrap_or(context.text("cluster"));
-        let cluster = match named(document, "clusters", cluster_name) {
-            Some(entry) => entry.at("cluster"),
-            None if globals.cluster.is_some() => {
-                return Err(CommandError::message(format!("no server found for cluster {cluster_name:?}")));
-            }
-            None => &empty,
-        };
-        let user_name = globals.user.as_deref().unwrap_or(context.text("user"));
-        let user = match named(document, "users", user_name) {
-            Some(entry) => entry.at("user"),
-            None if globals.user.as_deref().is_some() => {
-                return Err(CommandError::message(format!("auth info {user_name:?} does not exist")));
-            }
-            None => &empty,
-        };
+        let chosen = Chosen::new(config, globals);
+        chosen.exists()?;
+        chosen.is_usable()?;
+        let (cluster, user) = (&chosen.cluster.value, &chosen.user.value);
         let mut access = Access { compression: !globals.disable_compression, ..Access::default() };
-        access.server = server(globals.server.as_deref().unwrap_or(cluster.text("server")));
-        access.tls_server_name = globals.tls_server_name.clone().or_else(|| non_empty(cluster.text("tls-server-name")));
-        access.insecure = globals.insecure_skip_tls_verify.unwrap_or(cluster.flag("insecure-skip-tls-verify"));
-        access.authority = match &globals.certificate_authority {
-            Some(path) => Some(read(path)?),
-            None => data_or_file(cluster, "certificate-authority")?,
-        };
-        if access.insecure {
-            if access.authority.is_some() && globals.insecure_skip_tls_verify.is_none() {
-                return Err(CommandError::message(
-                    "specifying a root certificates file with the insecure flag is not allowed",
-                ));
-            }
-            access.authority = None;
+        access.timeout = globals.request_timeout.as_deref().map(timeout).transpose()?.flatten();
+        access.server = address(cluster.text("server"))?;
+        access.impersonation = impersonation(user);
+        // Nobody is told secrets in the clear.
+        if !access.server.starts_with("https://") {
+            return Ok(access);
         }
-        let certificate = match &globals.client_certificate {
-            Some(path) => Some(read(path)?),
-            None => data_or_file(user, "client-certificate")?,
-        };
-        let key = match &globals.client_key {
-            Some(path) => Some(read(path)?),
-            None => data_or_file(user, "client-key")?,
-        };
-        access.certificate = certificate.zip(key);
-        access.token = match (&globals.token, non_empty(user.text("token")), user.text("tokenFile")) {
-            (Some(token), ..) => Some(token.clone()),
-            (None, Some(token), _) => Some(token),
-            (None, None, "") => None,
-            (None, None, path) => Some(String::from_utf8_lossy(&read(path)?).trim().to_string()),
-        };
-        let username = globals.username.as_deref().unwrap_or(user.text("username"));
-        if !username.is_empty() {
-            let password = globals.password.as_deref().unwrap_or(user.text("password"));
-            access.basic = Some((username.to_string(), password.to_string()));
+        access.tls_server_name = non_empty(cluster.text("tls-server-name"));
+        access.insecure = cluster.flag("insecure-skip-tls-verify");
+        access.authority = data_or_file(cluster, "certificate-authority")?;
+        if access.insecure && access.authority.is_some() {
+            return Err(CommandError::message(
+                "specifying a root certificates file with the insecure flag is not allowed",
+            ));
         }
-        // A token or name on the command line replaces what the kubeconfig would run.
-        if globals.token.is_none() && globals.username.is_none() && user.has("exec") {
+        let certificate = data_or_file(user, "client-certificate")?;
+        access.certificate = certificate.zip(data_or_file(user, "client-key")?);
+        access.token = match (non_empty(user.text("token")), user.text("tokenFile")) {
+            (Some(token), _) => Some(token),
+            (None, "") => None,
+            (None, path) => Some(String::from_utf8_lossy(&read(path)?).trim().to_string()),
+        };
+        let basic = (user.text("username"), user.text("password"));
+        if basic != ("", "") {
+            access.basic = Some((basic.0.to_string(), basic.1.to_string()));
+        }
+        if user.has("exec") {
             access.exec = Some(user.at("exec").clone());
         }
-        access.impersonation = impersonation(user, globals)?;
-        access.timeout = match globals.request_timeout.as_deref() {
-            None | Some("" | "0") => None,
-            Some(text) => match text.parse::<u64>() {
-                Ok(seconds) => Some(Duration::from_secs(seconds)),
-                Err(_) => Some(go_flags::duration(text).map(|d| d.length).map_err(|_| {
-                    CommandError::message(
-                        "invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by \
-                         a corresponding time unit (e.g. 1s | 2m | 3h)",
-                    )
-                })?),
-            }
-            .filter(|d| !d.is_zero()),
-        };
-        access.namespace = non_empty(context.text("namespace")).unwrap_or_else(|| "default".to_string());
+        if let Some(provider) = non_empty(user.text("auth-provider.name")) {
+            return Err(removed_provider(&provider));
+        }
         Ok(access)
+    }
+
+    /// Whether the server cannot tell who is asking, though it would be safe to say.
+    pub fn is_anonymous(&self) -> bool {
+        let known = self.certificate.is_some() || self.token.is_some() || self.basic.is_some() || self.exec.is_some();
+        self.server.starts_with("https://") && !known
     }
 
     /// `192.168.49.1:6443`, as messages name the server.
@@ -129,73 +89,122 @@ impl Access {
     }
 }
 
-fn named<'a>(document: &'a Value, list: &str, name: &str) -> Option<&'a Value> {
-    if name.is_empty() {
-        return None;
-    }
-    document.list(list).iter().find(|entry| entry.text("name") == name)
+/// The namespace of the chosen context, `default` where it names none.
+///
+/// # Errors
+/// There is something wrong with the kubeconfig.
+pub fn namespace(config: &Kubeconfig, globals: &Globals) -> Result<String, CommandError> {
+    let chosen = Chosen::new(config, globals);
+    chosen.is_usable()?;
+    chosen.exists()?;
+    Ok(non_empty(chosen.context.value.text("namespace")).unwrap_or_else(|| "default".to_string()))
 }
 
 fn non_empty(text: &str) -> Option<String> {
     if text.is_empty() { None } else { Some(text.to_string()) }
 }
 
-/// The address with its scheme; where none is given, that of a server on this machine.
-fn server(given: &str) -> String {
-    let given = if given.is_empty() { "http://localhost:8080" } else { given };
-    let given = given.trim_end_matches('/');
-    if given.contains("://") { given.to_string() } else { format!("http://{given}") }
+/// The server's address without a slash at its end, and with a scheme.
+fn address(given: &str) -> Result<String, CommandError> {
+    let no_address = || CommandError::message(format!("host must be a URL or a host:port pair: {}", quote(given)));
+    let (scheme, rest) = given.split_once("://").unwrap_or(("http", given));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let has_scheme = given.contains("://");
+    match wrong_host(host) {
+        None if has_scheme || path.is_empty() => Ok(format!("{scheme}://{}", rest.trim_end_matches('/'))),
+        Some(why) if !has_scheme && path.is_empty() => {
+            Err(CommandError::Unreachable { verb: "parse".into(), url: format!("http://{given}"), why })
+        }
+        _ => Err(no_address()),
+    }
+}
+
+/// What Go's URLs find wrong with a host and its port.
+fn wrong_host(host: &str) -> Option<String> {
+    let not_allowed =
+        |c: &char| matches!(c, ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}') || c.is_ascii_control();
+    if let Some(c) = host.chars().find(not_allowed) {
+        return Some(format!("invalid character {} in host name", quote(&c.to_string())));
+    }
+    let port = match host.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((_, port)) => port,
+            None => return Some("missing ']' in host".into()),
+        },
+        None => host.find(':').map_or("", |colon| &host[colon..]),
+    };
+    let is_port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    if host.is_empty() {
+        return Some("no Host in request URL".into());
+    }
+    if is_port { None } else { Some(format!("invalid port {} after host", quote(port))) }
 }
 
 fn read(path: &str) -> Result<Vec<u8>, CommandError> {
-    std::fs::read(path).map_err(|error| {
-        let why = if error.kind() == std::io::ErrorKind::NotFound {
-            "no such file or directory".to_string()
-        } else {
-            error.to_string()
-        };
-        CommandError::message(format!("unable to read {path}: open {path}: {why}"))
-    })
+    std::fs::read(path).map_err(|error| CommandError::message(format!("open {path}: {}", os_error(&error))))
 }
 
 /// The bytes of `KEY-data` (base64), else of the file that `KEY` names.
 fn data_or_file(stanza: &Value, key: &str) -> Result<Option<Vec<u8>>, CommandError> {
-    use base64::Engine as _;
     match (stanza.text(&format!("{key}-data")), stanza.text(key)) {
         ("", "") => Ok(None),
         ("", path) => read(path).map(Some),
-        (data, _) => base64::engine::general_purpose::STANDARD
-            .decode(data.trim())
-            .map(Some)
-            .map_err(|error| CommandError::message(format!("{key}-data: {error}"))),
+        (data, _) => base64(data).map(Some).map_err(CommandError::message),
     }
 }
 
-fn impersonation(user: &Value, globals: &Globals) -> Result<Vec<(String, String)>, CommandError> {
-    let mut headers = Vec::new();
-    let name = globals.r#as.as_deref().unwrap_or(user.text("as"));
-    let uid = globals.as_uid.as_deref().unwrap_or(user.text("as-uid"));
-    if !uid.is_empty() {
-        headers.push(("Impersonate-Uid".to_string(), uid.to_string()));
+/// `--request-timeout`; `None` waits without end.
+fn timeout(text: &str) -> Result<Option<Duration>, CommandError> {
+    if text.is_empty() {
+        return Ok(None);
     }
-    let groups: Vec<String> = if globals.as_group.is_empty() {
-        user.list("as-groups").iter().filter_map(|g| g.as_str().map(str::to_string)).collect()
-    } else {
-        globals.as_group.iter().flat_map(|g| g.split(',').map(str::to_string)).collect()
+    let length = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => go_flags::duration(text).map(|duration| duration.length).map_err(|_| {
+            CommandError::message(
+                "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a \
+                 corresponding time unit (e.g. 1s | 2m | 3h)",
+            )
+        })?,
     };
-    headers.extend(groups.into_iter().map(|group| ("Impersonate-Group".to_string(), group)));
-    for pair in &globals.as_user_extra {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(CommandError::message(format!("invalid --as-user-extra {pair:?}, expected KEY=VALUE")));
-        };
-        headers.push((format!("Impersonate-Extra-{key}"), value.to_string()));
+    Ok(Some(length).filter(|length| !length.is_zero()))
+}
+
+fn impersonation(user: &Value) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    let mut header = |name: &str, value: &str| headers.push((format!("Impersonate-{name}"), value.to_string()));
+    if user.text("as").is_empty() {
+        return headers;
     }
-    if !name.is_empty() {
-        headers.push(("Impersonate-User".to_string(), name.to_string()));
-    } else if !headers.is_empty() {
-        return Err(CommandError::message("requesting uid, groups or user-extra without impersonating a user"));
+    header("User", user.text("as"));
+    if !user.text("as-uid").is_empty() {
+        header("Uid", user.text("as-uid"));
     }
-    Ok(headers)
+    user.list("as-groups").iter().filter_map(Value::as_str).for_each(|group| header("Group", group));
+    for (key, values) in user.map("as-user-extra") {
+        let values = values.as_array().into_iter().flatten().filter_map(Value::as_str);
+        values.for_each(|value| header(&format!("Extra-{key}"), value));
+    }
+    headers
+}
+
+/// An `auth-provider`, of which kubectl has none any more but `oidc`, which is not here.
+fn removed_provider(name: &str) -> CommandError {
+    let plugin = match name {
+        "gcp" => (
+            "gke-gcloud-auth-plugin",
+            "https://cloud.google.com/blog/products/containers-kubernetes/kubectl-auth-changes-in-gke",
+        ),
+        "azure" => ("https://github.com/Azure/kubelogin", "https://github.com/Azure/kubelogin"),
+        _ => return CommandError::message(format!("no Auth Provider found for name {}", quote(name))),
+    };
+    let (plugin, more) = plugin;
+    CommandError::message(format!(
+        "The {name} auth plugin has been removed.\nPlease use the {} kubectl/client-go credential plugin instead.\nSee \
+         {more} for further details",
+        quote(plugin)
+    ))
 }
 
 #[cfg(test)]
@@ -218,7 +227,8 @@ mod tests {
     #[test]
     fn flags_stand_over_the_context() {
         let access = Access::resolve(&config(), &Globals::default()).unwrap();
-        assert_eq!((access.server.as_str(), access.host(), access.namespace.as_str()), ("https://h:1", "h:1", "n"));
+        assert_eq!((access.server.as_str(), access.host()), ("https://h:1", "h:1"));
+        assert_eq!(namespace(&config(), &Globals::default()).unwrap(), "n");
         assert_eq!(access.token.as_deref(), Some("t"));
         let flags = Globals { server: Some("x:2".into()), request_timeout: Some("3s".into()), ..Globals::default() };
         let access = Access::resolve(&config(), &flags).unwrap();
@@ -228,8 +238,23 @@ mod tests {
     #[test]
     fn what_is_asked_for_must_exist() {
         let flags = Globals { context: Some("nope".into()), ..Globals::default() };
-        assert!(Access::resolve(&config(), &flags).unwrap_err().text().ends_with("specified context: nope"));
+        assert_eq!(Access::resolve(&config(), &flags).unwrap_err().text(), "context \"nope\" does not exist");
+        assert!(namespace(&config(), &flags).unwrap_err().text().ends_with("specified context: nope"));
         let access = Access::resolve(&Kubeconfig::default(), &Globals::default()).unwrap();
         assert_eq!(access.server, "http://localhost:8080");
+    }
+
+    #[test]
+    fn addresses_are_urls_or_hosts() {
+        for (given, read) in [
+            ("https://h/", Ok("https://h")),
+            ("h:1", Ok("http://h:1")),
+            ("https://[::1]:6443/prefix/", Ok("https://[::1]:6443/prefix")),
+            ("http://a:b", Err("host must be a URL or a host:port pair: \"http://a:b\"")),
+            ("h/prefix", Err("host must be a URL or a host:port pair: \"h/prefix\"")),
+            ("a b", Err("parse \"http://a b\": invalid character \" \" in host name")),
+        ] {
+            assert_eq!(address(given).map_err(|error| error.text()), read.map(String::from).map_err(String::from));
+        }
     }
 }

@@ -26,10 +26,15 @@ pub fn cache_file(cache: &Path, host: &str) -> PathBuf {
     cache.join("discovery").join(host).join("aggregated.json")
 }
 
-/// The kept answers, unless they are older than six hours or unreadable.
+/// Whether there are answers that are not older than six hours.
+pub fn is_fresh(file: &Path) -> bool {
+    let age = file.metadata().and_then(|data| data.modified()).map(|modified| modified.elapsed());
+    matches!(age, Ok(Ok(age)) if age <= KEPT_FOR)
+}
+
+/// The kept answers, unless they are old or unreadable.
 pub fn cached(file: &Path) -> Option<Discovery> {
-    let age = file.metadata().ok()?.modified().ok()?.elapsed().ok()?;
-    if age > KEPT_FOR {
+    if !is_fresh(file) {
         return None;
     }
     let document: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
@@ -43,7 +48,8 @@ pub fn cached(file: &Path) -> Option<Discovery> {
 pub async fn fetch(client: &Client<'_>, keep: Option<&Path>) -> Result<Discovery, CommandError> {
     let mut groups = Vec::new();
     for path in ["/api", "/apis"] {
-        let answer = client.json(Request::get(path).accept(AGGREGATED)).await?;
+        let request = Request::get(path).bare().accept(AGGREGATED).query("timeout", client.patience());
+        let answer = client.attempt(&request).await?.json()?;
         match answer.text("kind") {
             "APIGroupDiscoveryList" => groups.extend(answer.list("items").iter().cloned()),
             "APIVersions" => {
@@ -74,7 +80,7 @@ async fn legacy_group(client: &Client<'_>, group: &str, versions: &[String]) -> 
     for version in versions {
         let path = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
         // A group whose server is down is left out.
-        let Ok(answer) = client.json(Request::get(path)).await else { continue };
+        let Ok(answer) = client.attempt(&Request::get(path)).await.and_then(|answer| answer.json()) else { continue };
         let (subresources, resources): (Vec<&Value>, Vec<&Value>) =
             answer.list("resources").iter().partition(|r| r.text("name").contains('/'));
         let resources: Vec<Value> = resources

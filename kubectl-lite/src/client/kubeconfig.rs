@@ -292,33 +292,111 @@ fn read_file(path: &Path) -> Result<Option<Value>, String> {
     Ok(Some(document))
 }
 
+/// The types of a kubeconfig, as Go's errors name them: those of a list's entry and of its stanza, with the fields that
+/// are texts, and those that are bytes.
+struct Types {
+    list: &'static str,
+    entry: &'static str,
+    field: &'static str,
+    stanza: &'static str,
+    texts: &'static [&'static str],
+    bytes: &'static [&'static str],
+}
+
+const TYPES: [Types; 3] = [
+    Types {
+        list: "clusters",
+        entry: "NamedCluster",
+        field: "cluster",
+        stanza: "Cluster",
+        texts: &["server", "tls-server-name", "certificate-authority", "proxy-url"],
+        bytes: &["certificate-authority-data"],
+    },
+    Types {
+        list: "contexts",
+        entry: "NamedContext",
+        field: "context",
+        stanza: "Context",
+        texts: &["cluster", "user", "namespace"],
+        bytes: &[],
+    },
+    Types {
+        list: "users",
+        entry: "NamedAuthInfo",
+        field: "user",
+        stanza: "AuthInfo",
+        texts: &["client-certificate", "client-key", "token", "tokenFile", "as", "as-uid", "username", "password"],
+        bytes: &["client-certificate-data", "client-key-data"],
+    },
+];
+
 /// Whether a document has the form of a kubeconfig.
 fn check(document: &Value) -> Result<(), String> {
     if !document.is_object() {
-        return Err(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct".into()
-        );
+        return Err(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ \
+             APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            json_type(document)
+        ));
     }
-    let (kind, version) = (document.text("kind"), document.text("apiVersion"));
-    if !matches!((kind, version), ("" | "Config", "" | "v1")) {
-        return Err(format!("no kind {kind:?} is registered for version {version:?} in scheme \"clientcmd\""));
+    let kind = Some(document.text("kind")).filter(|kind| !kind.is_empty()).unwrap_or("Config");
+    let version = Some(document.text("apiVersion")).filter(|version| !version.is_empty()).unwrap_or("v1");
+    if (kind, version) != ("Config", "v1") {
+        return Err(format!(
+            "no kind {kind:?} is registered for version {version:?} in scheme \
+             \"k8s.io/client-go/tools/clientcmd/api/latest/latest.go:50\""
+        ));
     }
-    for (list, field) in LISTS {
-        let value = document.at(list);
-        let entries = match value {
+    let wrong = |value: &Value, place: String, ty: String| {
+        Err(format!("json: cannot unmarshal {} into Go struct field {place} of type {ty}", json_type(value)))
+    };
+    let text = |holder: &Value, key: &str, place: String, ty: &str| match holder.at(key) {
+        Value::Null | Value::String(_) => Ok(()),
+        other => wrong(other, format!("{place}.{key}"), ty.to_string()),
+    };
+    text(document, "current-context", "Config".into(), "string")?;
+    for Types { list, entry, field, stanza, texts, bytes } in &TYPES {
+        let entries = match document.at(list) {
             Value::Null => continue,
             Value::Array(entries) => entries,
-            other => {
-                return Err(format!("json: cannot unmarshal {} into Go struct field Config.{list}", json_type(other)));
-            }
+            other => return wrong(other, format!("Config.{list}"), format!("[]v1.{entry}")),
         };
-        for entry in entries {
-            if !entry.is_object() || !matches!(entry.at(field), Value::Null | Value::Object(_)) {
-                return Err(format!("json: cannot unmarshal {} into Go struct field Config.{list}", json_type(entry)));
+        for item in entries {
+            if !matches!(item, Value::Null | Value::Object(_)) {
+                return wrong(item, format!("Config.{list}"), format!("v1.{entry}"));
+            }
+            text(item, "name", format!("{entry}.{list}"), "string")?;
+            let value = item.at(field);
+            if !matches!(value, Value::Null | Value::Object(_)) {
+                return wrong(value, format!("{entry}.{list}.{field}"), format!("v1.{stanza}"));
+            }
+            for key in *texts {
+                text(value, key, format!("{stanza}.{list}.{field}"), "string")?;
+            }
+            for key in *bytes {
+                text(value, key, format!("{stanza}.{list}.{field}"), "[]uint8")?;
+                base64(value.text(key))?;
             }
         }
     }
     Ok(())
+}
+
+/// Bytes as stanzas hold them.
+///
+/// # Errors
+/// Where they are not base64, as Go says it.
+pub fn base64(text: &str) -> Result<Vec<u8>, String> {
+    use base64::{DecodeError, Engine as _};
+    let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    base64::engine::general_purpose::STANDARD.decode(&text).map_err(|error| {
+        let at = match error {
+            DecodeError::InvalidByte(at, _) => at,
+            // The group that is not whole.
+            _ => text.len() - text.len() % 4,
+        };
+        format!("illegal base64 data at input byte {at}")
+    })
 }
 
 fn json_type(value: &Value) -> &'static str {
@@ -338,6 +416,9 @@ fn normalize(document: &mut Value) {
     document.set("apiVersion", "v1");
     document.set("kind", "Config");
     document.set_default("current-context", "");
+    if document.at("preferences").as_object().is_some_and(|preferences| preferences.is_empty()) {
+        document.remove("preferences");
+    }
     for (list, field) in LISTS {
         let mut entries = document.list(list).to_vec();
         entries.sort_by(|a, b| a.text("name").cmp(b.text("name")));
@@ -395,6 +476,13 @@ fn for_each_path(document: &mut Value, change: impl Fn(&str) -> PathBuf) {
                 if !path.is_empty() {
                     entry.at_mut(field).set(name, change(&path).to_string_lossy().into_owned());
                 }
+            }
+            // A plugin that is named by a path; a bare name is looked for on the PATH.
+            let command = entry.at(field).text("exec.command").to_string();
+            if command.contains('/') {
+                entry
+                    .at_mut(field)
+                    .set("exec.command", change(command.trim_start_matches("./")).to_string_lossy().into_owned());
             }
         }
     }

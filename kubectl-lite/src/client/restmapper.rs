@@ -111,6 +111,9 @@ fn segment(name: &str) -> String {
     utf8_percent_encode(name, SEGMENT).to_string()
 }
 
+/// The file beside the cache that tells that the server is known.
+const MARK: &str = "known";
+
 /// Finds resources. Those that every Kubernetes serves are known without asking; for the others the server's discovery is
 /// used, from the cache where it has them.
 pub struct RestMapper {
@@ -135,6 +138,18 @@ impl RestMapper {
         RestMapper { known, served: RefCell::default(), fresh: Cell::new(false), cache }
     }
 
+    /// Whether the server's resources are known already, or would be if it had been asked for them, be it by kubectl.
+    pub fn is_known(&self) -> bool {
+        let Some(cache) = &self.cache else { return self.fresh.get() };
+        let files = [cache.clone(), cache.with_file_name(MARK), cache.with_file_name("servergroups.json")];
+        self.fresh.get() || files.iter().any(|file| discovery::is_fresh(file))
+    }
+
+    /// The file that tells, as long as it is fresh, that the server has answered to what was assumed of it.
+    pub fn mark(&self) -> Option<PathBuf> {
+        self.cache.as_ref().map(|file| file.with_file_name(MARK))
+    }
+
     /// The server's resources: from the cache, unless `again` asks for a new look.
     pub async fn discovery(&self, client: &Client<'_>, again: bool) -> Result<Rc<Discovery>, CommandError> {
         if let Some(served) = self.served.borrow().as_ref()
@@ -146,7 +161,10 @@ impl RestMapper {
         let served = match kept {
             Some(served) => Rc::new(served),
             None => {
-                let served = discovery::fetch(client, self.cache.as_deref()).await?;
+                let served = match discovery::fetch(client, self.cache.as_deref()).await {
+                    Ok(served) => served,
+                    Err(error) => return Err(client.undiscovered(error).await),
+                };
                 self.fresh.set(true);
                 Rc::new(served)
             }

@@ -3,6 +3,7 @@
 
 use super::access::Access;
 use crate::errors::CommandError;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject as _;
@@ -44,7 +45,16 @@ pub fn config(access: &Access) -> Result<ClientConfig, CommandError> {
         if roots.is_empty() && access.authority.is_some() {
             return Err(CommandError::message("unable to load root certificates: unable to parse bytes as PEM block"));
         }
-        builder.with_root_certificates(roots)
+        match &access.tls_server_name {
+            None => builder.with_root_certificates(roots),
+            Some(name) => {
+                let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                let inner = inner.map_err(|error| CommandError::message(error.to_string()))?;
+                let name =
+                    ServerName::try_from(name.clone()).map_err(|error| CommandError::message(error.to_string()))?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(NamedServer { inner, name }))
+            }
+        }
     };
     match &access.certificate {
         None => Ok(builder.with_no_client_auth()),
@@ -58,6 +68,45 @@ pub fn config(access: &Access) -> Result<ClientConfig, CommandError> {
                 .map_err(|_| CommandError::message(format!("{missing} key input")))?;
             builder.with_client_auth_cert(chain, key).map_err(|error| CommandError::message(format!("tls: {error}")))
         }
+    }
+}
+
+/// `--tls-server-name`: a server whose certificate is another name's than its address.
+#[derive(Debug)]
+struct NamedServer {
+    inner: Arc<WebPkiServerVerifier>,
+    name: ServerName<'static>,
+}
+
+impl ServerCertVerifier for NamedServer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.inner.verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, certificate, signed)
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, certificate, signed)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
     }
 }
 

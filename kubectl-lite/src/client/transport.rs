@@ -1,17 +1,21 @@
 //! One HTTP client per run of the program.
 
 use super::access::Access;
+use super::assumed::Assumed;
+use super::failure::{decode, refusal, unreachable};
 use super::{credentials, tls};
+use crate::cli::go_flags;
 use crate::errors::CommandError;
+use crate::klog;
 use crate::streams::Streams;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use shared_types::status::Status;
-use std::cell::RefCell;
-use std::time::Instant;
+use std::cell::{OnceCell, RefCell};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
@@ -28,6 +32,10 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// Beyond those that every request has.
     pub headers: HeaderMap,
+    /// What a refusal says is not looked at, but for its code: discovery and the like.
+    pub bare: bool,
+    /// The path is somebody's own, and stands for no resource.
+    pub absolute: bool,
 }
 
 const JSON: &str = "application/json";
@@ -35,7 +43,17 @@ const JSON: &str = "application/json";
 impl Request {
     pub fn new(method: Method, path: impl Into<String>) -> Request {
         let headers = HeaderMap::new();
-        Request { method, path: path.into(), query: Vec::new(), accept: JSON, content_type: JSON, body: None, headers }
+        Request {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            accept: JSON,
+            content_type: JSON,
+            body: None,
+            headers,
+            bare: false,
+            absolute: false,
+        }
     }
     pub fn get(path: impl Into<String>) -> Request {
         Self::new(Method::GET, path)
@@ -63,8 +81,19 @@ impl Request {
     pub fn accept(self, accept: &'static str) -> Request {
         Request { accept, ..self }
     }
+    pub fn bare(self) -> Request {
+        Request { bare: true, ..self.absolute() }
+    }
+    pub fn absolute(self) -> Request {
+        Request { absolute: true, ..self }
+    }
     pub fn body(self, object: &Value) -> Request {
         Request { body: Some(object.to_string().into_bytes()), ..self }
+    }
+    /// The method as Go's errors name it: `Get`.
+    pub fn verb(&self) -> String {
+        let method = self.method.as_str();
+        method[..1].to_string() + &method[1..].to_lowercase()
     }
     /// Path and query as they go over the wire.
     pub fn target(&self) -> String {
@@ -88,69 +117,101 @@ pub struct Answer {
 impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Result<Value, CommandError> {
-        parse(&self.body)
+        decode(&self.body)
     }
-}
-
-/// Reads a body that should be JSON.
-fn parse(body: &[u8]) -> Result<Value, CommandError> {
-    serde_json::from_slice(body).map_err(|_| {
-        let text = String::from_utf8_lossy(body);
-        let first = text.trim_start().chars().next().unwrap_or_default();
-        CommandError::message(format!("invalid character '{first}' looking for beginning of value"))
-    })
 }
 
 /// The client. Connections are kept between requests.
 pub struct Client<'a> {
-    http: reqwest::Client,
     access: Access,
-    headers: HeaderMap,
+    connection: OnceCell<Result<Connection, String>>,
     streams: &'a Streams,
     verbosity: i32,
     warnings: RefCell<Vec<String>>,
+    pub(super) assumed: RefCell<Option<(Assumed, Option<PathBuf>)>>,
 }
 
-impl<'a> Client<'a> {
-    /// # Errors
-    /// Certificates or credentials cannot be had.
-    pub fn new(mut access: Access, streams: &'a Streams, verbosity: i32) -> Result<Client<'a>, CommandError> {
-        if let Some(exec) = &access.exec {
-            let credential = credentials::from_exec(exec)?;
-            access.token = credential.token.or(access.token);
-            access.certificate = credential.certificate.or(access.certificate);
-        }
-        let mut headers = HeaderMap::new();
-        let authorization = match (&access.token, &access.basic) {
-            (Some(token), _) if !token.is_empty() => Some(format!("Bearer {token}")),
-            (_, Some((name, password))) => {
-                use base64::Engine as _;
-                let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
-                Some(format!("Basic {pair}"))
-            }
-            _ => None,
-        };
-        let header = |text: &str| {
-            HeaderValue::from_str(text).map_err(|_| CommandError::message(format!("invalid header value {text:?}")))
-        };
-        if let Some(text) = authorization {
-            headers.insert(http::header::AUTHORIZATION, header(&text)?);
-        }
-        for (name, value) in &access.impersonation {
-            let name = http::HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| CommandError::message(format!("invalid header name {name:?}")))?;
-            headers.append(name, header(value)?);
-        }
+/// What requests are sent with.
+struct Connection {
+    http: reqwest::Client,
+    headers: HeaderMap,
+}
+
+impl Connection {
+    fn new(access: &Access) -> Result<Connection, CommandError> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("kubectl/v1.36.2 (kubectl-lite/", env!("CARGO_PKG_VERSION"), ")"))
             // One request at a time on one connection: HTTP/1.1 has the shorter way to the first byte.
             .http1_only()
             .no_proxy()
             .tcp_nodelay(true)
-            .gzip(access.compression && !is_local(&access));
-        let builder = builder.tls_backend_preconfigured(tls::config(&access)?);
+            .gzip(access.compression && !is_local(access));
+        let builder = builder.tls_backend_preconfigured(tls::config(access)?);
         let http = builder.build().map_err(|error| CommandError::message(error.to_string()))?;
-        Ok(Client { http, access, headers, streams, verbosity, warnings: RefCell::default() })
+        Ok(Connection { http, headers: headers(access)? })
+    }
+}
+
+/// Who is asking, and on behalf of whom.
+fn headers(access: &Access) -> Result<HeaderMap, CommandError> {
+    let mut headers = HeaderMap::new();
+    let authorization = match (&access.token, &access.basic) {
+        (Some(token), _) if !token.is_empty() => Some(format!("Bearer {token}")),
+        (_, Some((name, password))) => {
+            use base64::Engine as _;
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+            Some(format!("Basic {pair}"))
+        }
+        _ => None,
+    };
+    let header = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| CommandError::message(format!("invalid header value {text:?}")))
+    };
+    if let Some(text) = authorization {
+        headers.insert(http::header::AUTHORIZATION, header(&text)?);
+    }
+    for (name, value) in &access.impersonation {
+        let name = http::HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| CommandError::message(format!("invalid header name {name:?}")))?;
+        headers.append(name, header(value)?);
+    }
+    Ok(headers)
+}
+
+impl<'a> Client<'a> {
+    /// # Errors
+    /// Certificates cannot be used.
+    pub fn new(access: Access, streams: &'a Streams, verbosity: i32) -> Result<Client<'a>, CommandError> {
+        let connection = OnceCell::new();
+        if access.exec.is_none() {
+            let _ = connection.set(Ok(Connection::new(&access)?));
+        }
+        let (warnings, assumed) = (RefCell::default(), RefCell::default());
+        Ok(Client { access, connection, streams, verbosity, warnings, assumed })
+    }
+
+    /// The connection; a credential plugin is run when it is first needed.
+    fn connection(&self) -> Result<&Connection, String> {
+        let connect = || {
+            let mut access = self.access.clone();
+            if let Some(exec) = &access.exec {
+                let credential = credentials::from_exec(exec, self.streams.input_is_terminal)
+                    .map_err(|why| format!("getting credentials: {why}"))?;
+                access.token = credential.token.or(access.token);
+                access.certificate = credential.certificate.or(access.certificate);
+            }
+            Connection::new(&access).map_err(|error| error.text())
+        };
+        self.connection.get_or_init(connect).as_ref().map_err(Clone::clone)
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        self.streams
+    }
+
+    /// How long discovery may take, as its requests say.
+    pub(super) fn patience(&self) -> String {
+        self.access.timeout.map_or("32s".into(), |length| go_flags::Duration { negative: false, length }.to_string())
     }
 
     pub fn access(&self) -> &Access {
@@ -162,16 +223,52 @@ impl<'a> Client<'a> {
     /// # Errors
     /// The server's `Status` where it refuses, or why it could not be reached.
     pub async fn send(&self, request: Request) -> Result<Answer, CommandError> {
-        let response = self.start(&request, self.access.timeout).await?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(|error| self.unreachable(&request, &error))?;
+        let answer = self.attempt(&request).await.and_then(|answer| {
+            let text = answer.body.trim_ascii();
+            // An answer that has begun and ended like an object confirms what was assumed.
+            if self.assumed.borrow().is_some() && !(text.starts_with(b"{") && text.ends_with(b"}")) {
+                answer.json()?;
+            }
+            Ok(answer)
+        });
+        match answer {
+            Ok(answer) => {
+                self.confirm();
+                Ok(answer)
+            }
+            Err(error) => Err(self.failure(error).await),
+        }
+    }
+
+    /// [`Client::send`] without a second look at what was assumed.
+    pub(super) async fn attempt(&self, request: &Request) -> Result<Answer, CommandError> {
+        let response = self.start(request, self.access.timeout).await?;
+        let (status, is_text) = (response.status(), is_text(&response));
+        let body = match response.bytes().await {
+            Ok(body) => body,
+            Err(error) => return Err(self.cut_off(request, &error)?),
+        };
         if self.verbosity >= 8 {
             self.trace(format_args!("\"Response Body\" body={:?}", String::from_utf8_lossy(&body)))?;
         }
         if status.is_success() {
             return Ok(Answer { body });
         }
-        Err(refusal(status, &body, &request).into())
+        Err(refusal(status, is_text, &body, request).into())
+    }
+
+    /// Tells that an answer has broken off.
+    fn cut_off(&self, request: &Request, error: &reqwest::Error) -> Result<CommandError, CommandError> {
+        let unreachable = unreachable(error, request, &self.url(request));
+        let CommandError::Unreachable { why, .. } = &unreachable else { return Ok(unreachable) };
+        klog::error(self.streams, "request.go:1196", "Unexpected error when reading response body", why)?;
+        Ok(CommandError::message(format!(
+            "unexpected error when reading response body. Please retry. Original error: {why}"
+        )))
+    }
+
+    fn url(&self, request: &Request) -> String {
+        format!("{}{}", self.access.server, request.target())
     }
 
     /// Sends a request and reads the answer as JSON.
@@ -181,32 +278,50 @@ impl<'a> Client<'a> {
 
     /// Begins a watch; its events come one by one, without a timeout.
     pub async fn watch(&self, request: Request) -> Result<Events, CommandError> {
-        let response = self.start(&request, None).await?;
+        self.stream(request, None).await
+    }
+
+    /// Sends a request whose answer is read as it comes.
+    pub async fn stream(&self, request: Request, timeout: Option<Duration>) -> Result<Events, CommandError> {
+        let response = match self.start(&request, timeout).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.failure(error).await),
+        };
         if response.status().is_success() {
+            self.confirm();
             return Ok(Events {
                 stream: Box::pin(response.bytes_stream().map(|r| r.map(|b| b.to_vec()))),
                 buffer: Vec::new(),
                 seen: 0,
             });
         }
-        let status = response.status();
+        let (status, is_text) = (response.status(), is_text(&response));
         let body = response.bytes().await.unwrap_or_default();
-        Err(refusal(status, &body, &request).into())
+        Err(self.failure(refusal(status, is_text, &body, &request).into()).await)
     }
 
     /// For passing on whole requests, as `kubectl proxy` does.
-    pub fn forwarder(&self) -> Forwarder {
-        Forwarder { http: self.http.clone(), server: self.access.server.clone(), headers: self.headers.clone() }
+    ///
+    /// # Errors
+    /// Credentials cannot be had.
+    pub fn forwarder(&self) -> Result<Forwarder, CommandError> {
+        let Connection { http, headers } = self.connection().map_err(CommandError::message)?;
+        Ok(Forwarder { http: http.clone(), server: self.access.server.clone(), headers: headers.clone() })
     }
 
     /// Sends a request and gives the answer before its body.
     pub(super) async fn start(
         &self,
         request: &Request,
-        timeout: Option<std::time::Duration>,
+        timeout: Option<Duration>,
     ) -> Result<reqwest::Response, CommandError> {
-        let url = format!("{}{}", self.access.server, request.target());
-        let mut call = self.http.request(request.method.clone(), &url).headers(self.headers.clone());
+        let url = self.url(request);
+        let Connection { http, headers } = self.connection().map_err(|why| CommandError::Unreachable {
+            verb: request.verb(),
+            url: url.clone(),
+            why,
+        })?;
+        let mut call = http.request(request.method.clone(), &url).headers(headers.clone());
         if !request.headers.is_empty() {
             call = call.headers(request.headers.clone());
         }
@@ -223,7 +338,7 @@ impl<'a> Client<'a> {
             self.trace(format_args!("\"Request Body\" body={:?}", String::from_utf8_lossy(body)))?;
         }
         let begun = Instant::now();
-        let response = call.send().await.map_err(|error| self.unreachable(request, &error))?;
+        let response = call.send().await.map_err(|error| unreachable(&error, request, &url))?;
         if self.verbosity >= 6 {
             let (verb, status, took) = (&request.method, response.status(), begun.elapsed().as_millis());
             self.trace(format_args!(
@@ -266,46 +381,14 @@ impl<'a> Client<'a> {
     }
 
     fn trace(&self, what: std::fmt::Arguments<'_>) -> Result<(), CommandError> {
-        let now = jiff::Zoned::now().strftime("%m%d %H:%M:%S%.6f");
-        Ok(writeln!(self.streams.err(), "I{now} {:>7} round_trippers.go:632] {what}", std::process::id())?)
+        Ok(klog::log(self.streams, 'I', "round_trippers.go:632", what)?)
     }
+}
 
-    /// Why there was no answer, in kubectl's words.
-    fn unreachable(&self, request: &Request, error: &reqwest::Error) -> CommandError {
-        let host = self.access.host();
-        let mut source: Option<&dyn std::error::Error> = Some(error);
-        let mut deepest = error.to_string();
-        while let Some(cause) = source {
-            deepest = cause.to_string();
-            if let Some(io) = cause.downcast_ref::<std::io::Error>()
-                && io.kind() == std::io::ErrorKind::ConnectionRefused
-            {
-                return CommandError::Unreachable(format!(
-                    "The connection to the server {host} was refused - did you specify the right host or port?"
-                ));
-            }
-            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-                deepest = tls_words(tls);
-                break;
-            }
-            source = cause.source();
-        }
-        if error.is_timeout() {
-            let method = format!("{:?}", request.method.as_str().to_lowercase());
-            let verb = method.trim_matches('"');
-            let verb = format!("{}{}", verb[..1].to_uppercase(), &verb[1..]);
-            deepest = format!(
-                "{verb} {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-                format!("{}{}", self.access.server, request.target())
-            );
-        } else if deepest.contains("lookup") || deepest.contains("Name or service not known") {
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            deepest = format!("dial tcp: lookup {name}: no such host");
-        } else if deepest.contains("connection closed") || deepest.contains("message completed") {
-            deepest = "EOF".to_string();
-        }
-        CommandError::Unreachable(format!("Unable to connect to the server: {deepest}"))
-    }
+/// Whether the answer says that it is text, or nothing.
+fn is_text(response: &reqwest::Response) -> bool {
+    let content_type = response.headers().get(http::header::CONTENT_TYPE);
+    content_type.is_none_or(|value| value.as_bytes().starts_with(b"text/"))
 }
 
 /// Passes on requests with this client's credentials.
@@ -333,63 +416,8 @@ impl Forwarder {
     }
 }
 
-/// A certificate that does not verify, as Go says it.
-fn tls_words(error: &rustls::Error) -> String {
-    use rustls::CertificateError;
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "tls: failed to verify certificate: x509: certificate signed by unknown authority".into()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "tls: failed to verify certificate: x509: certificate has expired or is not yet valid".into()
-        }
-        rustls::Error::InvalidCertificate(why) => format!("tls: failed to verify certificate: x509: {why}"),
-        other => format!("tls: {other}"),
-    }
-}
-
 fn is_local(access: &Access) -> bool {
     ["127.", "localhost", "[::1]"].iter().any(|local| access.host().starts_with(local))
-}
-
-/// The `Status` of an answer that is not a success; one is made up where the server sent something else.
-fn refusal(code: StatusCode, body: &[u8], request: &Request) -> Status {
-    if let Ok(status) = serde_json::from_slice::<Status>(body)
-        && status.kind == "Status"
-    {
-        return status;
-    }
-    let text = String::from_utf8_lossy(body).trim().to_string();
-    let (reason, message) = match code.as_u16() {
-        401 => ("Unauthorized", "the server has asked for the client to provide credentials".to_string()),
-        403 => ("Forbidden", text),
-        404 => ("NotFound", "the server could not find the requested resource".to_string()),
-        405 => ("MethodNotAllowed", "the server does not allow this method on the requested resource".to_string()),
-        406 => ("NotAcceptable", text),
-        415 => ("UnsupportedMediaType", text),
-        409 => ("Conflict", "the server reported a conflict".to_string()),
-        410 => ("Gone", text),
-        422 => ("Invalid", "the server rejected our request due to an error in our request".to_string()),
-        429 => (
-            "TooManyRequests",
-            "the server has received too many requests and has asked us to try again later".to_string(),
-        ),
-        503 => ("ServiceUnavailable", "the server is currently unable to handle the request".to_string()),
-        504 => (
-            "Timeout",
-            "the server was unable to return a response in the time allotted, but may still be processing the request"
-                .to_string(),
-        ),
-        500.. => {
-            ("InternalError", format!("an error on the server ({text:?}) has prevented the request from succeeding"))
-        }
-        _ => (
-            "",
-            format!("the server responded with the status code {} but did not return more information", code.as_u16()),
-        ),
-    };
-    let _ = request;
-    Status::failure(code.as_u16(), reason, message)
 }
 
 /// The events of a watch.
@@ -406,7 +434,7 @@ impl Events {
         while let Some(line) = self.line().await? {
             if !line.iter().all(u8::is_ascii_whitespace) {
                 // A line that breaks off ends the watch, as the end itself does.
-                return if line.ends_with(b"\n") { parse(&line).map(Some) } else { Ok(parse(&line).ok()) };
+                return if line.ends_with(b"\n") { decode(&line).map(Some) } else { Ok(decode(&line).ok()) };
             }
         }
         Ok(None)

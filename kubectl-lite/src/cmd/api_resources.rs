@@ -52,7 +52,10 @@ impl Command for ApiResources {
         }
         let format = self.print.format().unwrap_or_default();
         if !matches!(format, "" | "wide" | "name" | "json" | "yaml" | "kyaml") {
-            return Err(CommandError::message(format!("--output {format} is not available in kubectl api-resources")));
+            return Err(CommandError::message(format!(
+                "unable to match a printer suitable for the output format {format:?}, allowed formats are: \
+                 json,kyaml,name,wide,yaml"
+            )));
         }
         let found = self.find(cx).await?;
         match format {
@@ -155,7 +158,10 @@ impl Command for ApiVersions {
                 format!("unexpected arguments: [{}]", self.args.join(" ")),
             ));
         }
-        let served = cx.mapper()?.discovery(cx.client()?, true).await?;
+        let served = cx.mapper()?.discovery(cx.client()?, true).await;
+        let served = served.map_err(|error| {
+            CommandError::message(format!("couldn't get available api versions from server: {}", error.text()))
+        })?;
         let mut versions: Vec<String> = served.resources.iter().map(|r| r.api_version()).collect();
         versions.sort();
         versions.dedup();

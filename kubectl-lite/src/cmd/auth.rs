@@ -4,13 +4,15 @@ mod reconcile;
 mod rules;
 
 use super::{Command, Entry, command};
-use crate::client::Request;
+use crate::client::assumed::Assumed;
+use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::table::Layout;
 use crate::print::{Order, PrintFlags};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use std::rc::Rc;
 
 pub static COMMANDS: &[Entry] = &[
     command::<CanI>("can-i", "Tell whether you may do something"),
@@ -117,7 +119,7 @@ impl CanI {
         if typed == "*" {
             return Ok((String::new(), "*".into()));
         }
-        match cx.resource(typed).await {
+        match self.discovered(cx, typed).await {
             Ok(resource) => {
                 if !resource.namespaced && !self.all_namespaces {
                     let what = shared_types::status::qualified(&resource.plural, &resource.group);
@@ -131,7 +133,7 @@ impl CanI {
                 }
                 Ok((resource.group.clone(), resource.plural.clone()))
             }
-            Err(CommandError::Message(_)) => {
+            Err(CommandError::Message(_) | CommandError::Undiscovered { .. }) => {
                 let (plural, group) = typed.split_once('.').unwrap_or((typed, ""));
                 warnings.push(if group.is_empty() {
                     format!("the server doesn't have a resource type '{plural}'")
@@ -142,6 +144,16 @@ impl CanI {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The resource that is meant. What is not known from before is asked for at once: without an answer the question
+    /// is put as it stands.
+    async fn discovered(&self, cx: &Context<'_>, typed: &str) -> Result<Rc<Resource>, CommandError> {
+        if !cx.mapper()?.is_known() {
+            cx.assume(Assumed::Resources { tries: 2 })?;
+            cx.mapper()?.discovery(cx.client()?, false).await?;
+        }
+        cx.resource(typed).await
     }
 
     async fn list(&self, cx: &Context<'_>) -> Result<(), CommandError> {

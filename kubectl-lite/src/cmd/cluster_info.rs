@@ -4,6 +4,7 @@ pub mod dump;
 
 use super::Command;
 use crate::client::Request;
+use crate::client::assumed::Assumed;
 use crate::context::Context;
 use crate::errors::CommandError;
 use shared_types::fields::Fields;
@@ -17,6 +18,7 @@ pub struct ClusterInfo {
 impl Command for ClusterInfo {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let client = cx.client()?;
+        cx.assume(Assumed::Resources { tries: 5 })?;
         let services = client
             .json(
                 Request::get("/api/v1/namespaces/kube-system/services")

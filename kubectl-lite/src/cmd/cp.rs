@@ -79,7 +79,7 @@ impl Cp {
         let packed = packing.await.map_err(io::Error::other)?;
         match packed {
             // There was no command, or it ended before it had read everything, and says why.
-            Err(_) if matches!(ran, Err(CommandError::Message(_) | CommandError::Unreachable(_))) => ran,
+            Err(_) if matches!(ran, Err(CommandError::Message(_) | CommandError::Unreachable { .. })) => ran,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ran,
             Err(error) => Err(CommandError::message(error.to_string())),
             Ok(()) => ran,
@@ -112,7 +112,7 @@ impl Cp {
                     }
                 })
                 .await;
-            let broken = matches!(ran, Err(CommandError::Message(_) | CommandError::Unreachable(_)));
+            let broken = matches!(ran, Err(CommandError::Message(_) | CommandError::Unreachable { .. }));
             if !broken || sender.is_closed() || (self.retries >= 0 && tries >= self.retries) {
                 break ran;
             }

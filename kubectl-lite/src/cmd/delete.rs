@@ -6,7 +6,7 @@ use crate::cli::go_flags;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::resource::{Builder, Filenames, Info};
+use crate::resource::{Arguments, Builder, Filenames, Info};
 use serde_json::json;
 use shared_types::fields::Fields;
 use std::io::Read as _;
@@ -71,7 +71,7 @@ impl Command for Delete {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
         if let Some(path) = &self.raw {
-            let answer = cx.client()?.send(Request::delete(path)).await?;
+            let answer = cx.client()?.send(Request::delete(path).absolute()).await?;
             return Ok(cx.streams.out().write_all(&answer.body)?);
         }
         let policy = self.policy(cx)?;
@@ -121,10 +121,13 @@ impl Delete {
         if self.all && !self.selector.is_empty() {
             return fail("setting 'all' parameter but found a non empty selector. ");
         }
+        if self.all && !Arguments::parse(&self.args)?.names.is_empty() {
+            return fail("name cannot be provided when a selector is specified");
+        }
         if self.now && self.grace_period >= 0 {
             return fail("--now and --grace-period cannot be specified together");
         }
-        if self.force && self.grace_period > 0 {
+        if self.force && (self.now || self.grace_period > 0) {
             return fail("--force and --grace-period greater than 0 cannot be specified together");
         }
         if self.force {

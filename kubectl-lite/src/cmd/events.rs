@@ -96,9 +96,12 @@ impl Events {
             return Ok(String::new());
         }
         let Some((typed, name)) = self.about.split_once('/').filter(|(t, n)| !t.is_empty() && !n.is_empty()) else {
-            return Err(CommandError::message(format!("--for must be in resource/name form: {:?}", self.about)));
+            return Err(CommandError::message("--for must be in resource/name form"));
         };
-        let resource = cx.resource(typed).await?;
+        if name.contains('/') {
+            return Err(CommandError::message("arguments in resource/name form may not have more than one slash"));
+        }
+        let resource = cx.discovered(typed, 2).await.map_err(CommandError::without_prefix)?;
         Ok(format!(
             "involvedObject.apiVersion={},involvedObject.kind={},involvedObject.name={name}",
             resource.api_version(),

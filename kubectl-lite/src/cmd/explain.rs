@@ -75,10 +75,7 @@ impl Explain {
     async fn resource(&self, cx: &Context<'_>, typed: &str) -> Result<(Rc<Resource>, Vec<String>), CommandError> {
         let typed = typed.strip_suffix('.').unwrap_or(typed);
         let (name, path) = typed.split_once('.').unwrap_or((typed, ""));
-        let resource = cx.resource(name).await.map_err(|error| match error {
-            CommandError::Message(text) => CommandError::Raw(text),
-            other => other,
-        })?;
+        let resource = cx.discovered(name, 2).await.map_err(CommandError::without_prefix)?;
         let words = |path: &str| path.split('.').filter(|word| !word.is_empty()).map(str::to_string).collect();
         if self.api_version.is_empty()
             && resource.plural == name

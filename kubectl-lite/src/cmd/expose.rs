@@ -192,7 +192,10 @@ impl Expose {
 /// The labels by which the object's Pods are found.
 fn selector_of(info: &Info) -> Result<Value, CommandError> {
     let object = &info.object;
-    let fail = |text: String| Err(CommandError::message(text));
+    let fail = |why: String| {
+        let text = format!("couldn't retrieve selectors via --selector flag or introspection: {why}");
+        Err(CommandError::message(text))
+    };
     match info.resource.kind.as_str() {
         "Pod" if object.map("metadata.labels").is_empty() => fail("the pod has no labels and cannot be exposed".into()),
         "Pod" => Ok(object.at("metadata.labels").clone()),
@@ -207,10 +210,10 @@ fn selector_of(info: &Info) -> Result<Value, CommandError> {
             }
             Ok(object.at("spec.selector.matchLabels").clone())
         }
-        _ => fail(format!(
+        _ => Err(CommandError::message(format!(
             "cannot expose a {}",
             shared_types::status::qualified(&info.resource.kind, &info.resource.group)
-        )),
+        ))),
     }
 }
 

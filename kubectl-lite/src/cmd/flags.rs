@@ -4,6 +4,7 @@ use crate::cli::go_flags;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::klog;
 
 /// What `--dry-run` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,13 +30,9 @@ impl DryRunFlag {
     /// The value is none of the three.
     pub fn read(&self, cx: &Context<'_>) -> Result<DryRun, CommandError> {
         let deprecated = |old: &str, new: &str| -> Result<(), CommandError> {
-            let now = jiff::Zoned::now().strftime("%m%d %H:%M:%S%.6f");
-            Ok(writeln!(
-                cx.streams.err(),
-                "W{now} {:>7} helpers.go:731] --dry-run{old} is deprecated{} and can be replaced with --dry-run={new}.",
-                std::process::id(),
-                if old.is_empty() { "" } else { " (boolean value)" },
-            )?)
+            let what = if old.is_empty() { "" } else { " (boolean value)" };
+            let text = format!("--dry-run{old} is deprecated{what} and can be replaced with --dry-run={new}.");
+            Ok(klog::log(cx.streams, 'W', "helpers.go:719", text)?)
         };
         match self.value.as_str() {
             "none" => Ok(DryRun::None),

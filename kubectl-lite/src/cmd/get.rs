@@ -5,8 +5,10 @@ mod watch;
 
 use super::Command;
 use crate::client::Request;
+use crate::client::failure::decode;
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::go_format::quote;
 use crate::print::PrintFlags;
 use crate::resource::{Builder, Filenames, Info, Target, set_list_item_kind};
 use crate::sort_by::sort_by;
@@ -73,7 +75,7 @@ pub struct Get {
 
 impl Command for Get {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        if let Some(path) = &self.raw {
+        if let Some(path) = self.raw.as_ref().filter(|path| !path.is_empty()) {
             return self.raw(cx, path).await;
         }
         self.check(cx)?;
@@ -163,13 +165,22 @@ impl Get {
         if !self.args.is_empty() {
             return Err(CommandError::message("arguments may not be passed when --raw is specified"));
         }
-        let answer = cx.client()?.send(Request::get(path)).await?;
-        Ok(cx.streams.out().write_all(&answer.body)?)
+        if !path.starts_with('/') && !path.contains("://") {
+            let path = quote(path);
+            return Err(CommandError::message(format!(
+                "--raw must be a valid URL path: parse {path}: invalid URI for request"
+            )));
+        }
+        let client = cx.client()?;
+        let mut answer = client.stream(Request::get(path).absolute(), client.access().timeout).await?;
+        while let Some(piece) = answer.piece().await? {
+            cx.streams.out().write_all(&piece)?;
+        }
+        Ok(())
     }
 
     /// Prints objects in any format but the tables: one by itself where one was named, else all as one list.
     async fn print_objects(&self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let mut printer = self.print.for_get(self.no_headers)?;
         let builder = self.builder(cx)?;
         let targets = builder.targets().await?;
         let single = matches!(targets.as_slice(), [Ok(Target::Named(_) | Target::Object(_))]);
@@ -186,8 +197,7 @@ impl Get {
                 Ok(Target::Collection { resource, namespace }) => {
                     builder
                         .pages(builder.list_request(&resource, &namespace), &resource, |body| {
-                            let mut list: Value =
-                                serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
+                            let mut list: Value = decode(body)?;
                             set_list_item_kind(&mut list);
                             if let Some(Value::Array(page)) = list.remove("items") {
                                 items.extend(page);
@@ -203,8 +213,10 @@ impl Get {
             }
         }
         if items.is_empty() && (single || !errors.is_empty()) {
-            return CommandError::all(errors);
+            return CommandError::among(errors);
         }
+        // A format that cannot be used is told after what keeps objects from being found.
+        let mut printer = self.print.for_get(self.no_headers)?;
         items = items.into_iter().map(|item| self.print.shown(item)).collect();
         if let Some(field) = self.sort_field() {
             sort_by(&mut items, field, |item| item)?;
@@ -215,6 +227,6 @@ impl Get {
             json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": items})
         };
         printer.print(&object, &mut *cx.streams.out().writer())?;
-        CommandError::all(errors)
+        CommandError::among(errors)
     }
 }

@@ -96,7 +96,7 @@ impl<'f> Change<'f> {
     fn new(flags: &'f Flags, what: What, manager: &'f str) -> Result<Change<'f>, CommandError> {
         let singular = if what == What::Labels { "label" } else { "annotation" };
         // Changes begin with the first argument that has the form of one.
-        let is_change = |arg: &String| arg.contains('=') || (arg.ends_with('-') && arg.len() > 1);
+        let is_change = |arg: &String| arg.find('=').is_some_and(|at| at > 0) || (arg.ends_with('-') && arg.len() > 1);
         let begin = flags.args.iter().position(is_change).unwrap_or(flags.args.len());
         let (resources, changes) = flags.args.split_at(begin);
         let mut change =

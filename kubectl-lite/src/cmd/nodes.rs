@@ -52,15 +52,12 @@ async fn nodes(
         return Err(CommandError::usage(command, format!("USAGE: {command} NODE [flags]")));
     }
     if !args.is_empty() && !selector.is_empty() {
-        return Err(CommandError::message("error: cannot specify both a node name and a --selector option"));
+        return Err(CommandError::usage(command, "cannot specify both a node name and a --selector option"));
     }
-    let mut arguments: Vec<String> = Vec::new();
-    if args.iter().any(|arg| arg.contains('/')) {
-        arguments.extend(args.iter().map(|arg| if arg.contains('/') { arg.clone() } else { format!("node/{arg}") }));
-    } else {
-        arguments.push("nodes".to_string());
-        arguments.extend(args.iter().cloned());
-    }
+    let arguments: Vec<String> = match args {
+        [] => vec!["nodes".into()],
+        names => names.iter().map(|arg| if arg.contains('/') { arg.clone() } else { format!("node/{arg}") }).collect(),
+    };
     Builder::new(cx)?.arguments(&arguments).label_selector(selector).infos(true).await
 }
 
@@ -167,7 +164,12 @@ impl Drain {
                 object: pod.clone(),
             };
             let verb = if self.disable_eviction { "deleting" } else { "evicting" };
-            writeln!(cx.streams.err(), "{verb} pod {}/{}", info.namespace, info.name)?;
+            let what = format!("{verb} pod {}/{}", info.namespace, info.name);
+            if dry_run == DryRun::None {
+                writeln!(cx.streams.err(), "{what}")?;
+            } else {
+                writeln!(cx.streams.out(), "{}", dry_run.done(&what))?;
+            }
             if dry_run.is_client() {
                 continue;
             }
@@ -293,18 +295,16 @@ impl Drain {
             }
             return Ok(chosen);
         }
-        let refusals = refusals.join(", ");
+        let why = match refusals.as_slice() {
+            [only] => only.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
         Err(CommandError::Message(format!(
-            "unable to drain node {:?} due to error: {}, continuing command...\nThere are pending nodes to be drained:\n {}\nerror: {}",
+            "unable to drain node {:?} due to error: {why}, continuing command...\nThere are pending nodes to be \
+             drained:\n {}\n{}",
             node.name,
-            bracketed(&refusals),
             node.name,
-            refusals
+            refusals.join("\n")
         )))
     }
-}
-
-/// Several errors in one line.
-fn bracketed(text: &str) -> String {
-    format!("[{text}]")
 }

@@ -3,6 +3,7 @@
 use super::Command;
 use super::flags::DryRunFlag;
 use crate::client::Request;
+use crate::client::failure::decode;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
@@ -68,7 +69,10 @@ impl Command for Patch {
         let body = self.body()?;
         let infos = Builder::new(cx)?.files(&self.files).arguments(&self.args).local(self.local).infos(false).await?;
         let act = async |info| self.one(cx, info, content_type, &body, dry_run).await;
-        each(infos, act).await.map(|_| ())
+        match each(infos, act).await? {
+            0 => Err(CommandError::message("no objects passed to patch")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -114,15 +118,16 @@ impl Patch {
             let request = Request::patch(path, content_type, body.to_vec()).query("fieldManager", &self.field_manager);
             (before, cx.client()?.json(dry_run.mark(request)).await?)
         };
+        // Not even a dry run is told.
         let operation = if before == after { "patched (no change)" } else { "patched" };
-        let mut printer = self.print.reporter(&dry_run.done(operation), Order::Sorted)?;
+        let mut printer = self.print.reporter(operation, Order::Sorted)?;
         printer.print(&self.print.shown(after), &mut *cx.streams.out().writer())
     }
 
     /// The object with the patch applied here.
     fn apply(&self, info: &Info, body: &[u8]) -> Result<Value, CommandError> {
         let mut object = info.object.clone();
-        let mut change: Value = serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
+        let mut change: Value = decode(body)?;
         match self.kind.to_lowercase().as_str() {
             "json" => {
                 let change = patch::json::Patch::parse(&change).map_err(CommandError::message)?;

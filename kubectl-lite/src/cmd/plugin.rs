@@ -10,6 +10,9 @@ pub static COMMANDS: &[Entry] = &[command::<List>("list", "List the plugins on t
 
 #[derive(clap::Args)]
 pub struct List {
+    /// (taken, without effect)
+    #[arg(hide = true)]
+    args: Vec<String>,
     /// Only the names, without where they are
     #[arg(long)]
     name_only: bool,

@@ -109,7 +109,7 @@ impl Command for Proxy {
         cx.streams.out().flush()?;
         let prefix = self.api_prefix.trim_end_matches('/').to_string();
         let local = tokio::task::LocalSet::new();
-        let forward = client.forwarder();
+        let forward = client.forwarder()?;
         local
             .run_until(async move {
                 loop {

@@ -67,12 +67,13 @@ impl Command for Replace {
         if let Some(path) = &self.raw {
             return self.put_raw(cx, path).await;
         }
-        let infos = Builder::new(cx)?.files(&self.files).validate(validation == "Strict").infos(false).await?;
+        let infos =
+            Builder::new(cx)?.files(&self.files).validate(validation == "Strict" && !self.force).infos(false).await?;
         if self.force && dry_run == DryRun::None {
             self.delete(cx, &infos).await?;
         }
         match each(infos, async |info| self.one(cx, info, dry_run, validation).await).await? {
-            0 => Err(CommandError::message("no objects passed to replace")),
+            0 if self.force => Err(CommandError::message("no objects passed to replace")),
             _ => Ok(()),
         }
     }
@@ -122,6 +123,9 @@ impl Replace {
         if self.grace_period >= 0 {
             options.set("gracePeriodSeconds", self.grace_period);
         }
+        if infos.is_empty() {
+            writeln!(cx.streams.out(), "No resources found")?;
+        }
         let mut going = Vec::new();
         for info in infos.iter().flatten() {
             match cx.client()?.send(Request::delete(info.path()).body(&options)).await {
@@ -151,7 +155,7 @@ impl Replace {
         };
         let body = std::fs::read(file)
             .map_err(|e| CommandError::message(format!("open {file}: {}", crate::resource::go_words(&e))))?;
-        let request = Request { body: Some(body), ..Request::new(http::Method::PUT, path) };
+        let request = Request { body: Some(body), ..Request::new(http::Method::PUT, path).absolute() };
         let answer = cx.client()?.send(request).await?;
         Ok(cx.streams.out().write_all(&answer.body)?)
     }

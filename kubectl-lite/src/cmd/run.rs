@@ -297,7 +297,7 @@ impl Run {
         if dry_run.is_client() {
             return Ok(object);
         }
-        let resource = cx.resource(plural).await?;
+        let resource = cx.discovered(plural, 1).await?;
         let request = Request::post(resource.collection(namespace), &object).query("fieldManager", &self.field_manager);
         cx.client()?.json(dry_run.mark(request)).await
     }

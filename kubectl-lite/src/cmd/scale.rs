@@ -156,8 +156,8 @@ pub struct Autoscale {
     #[arg(long, default_value = "kubectl-autoscale")]
     field_manager: String,
     /// Most replicas
-    #[arg(long, default_value_t = -1, value_parser = go_flags::int::<i64>)]
-    max: i64,
+    #[arg(long, value_parser = go_flags::int::<i64>)]
+    max: Option<i64>,
     /// Memory to aim at: 80% of what is requested, or an amount such as 200Mi
     #[arg(long, default_value = "")]
     memory: String,
@@ -175,15 +175,16 @@ pub struct Autoscale {
 impl Command for Autoscale {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
-        if self.max < 1 {
-            return Err(CommandError::message(
-                "--max=MAXPODS is required and must be at least 1, max: ".to_string() + &self.max.to_string(),
-            ));
+        let Some(max) = self.max else {
+            return Err(CommandError::message("required flag(s) \"max\" not set"));
+        };
+        if max < 1 {
+            return Err(CommandError::message(format!("--max=MAXPODS is required and must be at least 1, max: {max}")));
         }
-        if self.max < self.min {
+        if max < self.min {
             return Err(CommandError::message(format!(
                 "--max=MAXPODS must be larger or equal to --min=MINPODS, max: {}, min: {}",
-                self.max, self.min
+                max, self.min
             )));
         }
         let mut metrics = Vec::new();
@@ -197,7 +198,7 @@ impl Command for Autoscale {
         let mut errors = Vec::new();
         for info in infos {
             let result = match info {
-                Ok(info) => self.one(cx, &info, &metrics, dry_run).await,
+                Ok(info) => self.one(cx, &info, max, &metrics, dry_run).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
@@ -227,20 +228,22 @@ impl Autoscale {
         &self,
         cx: &Context<'_>,
         info: &Info,
+        max: i64,
         metrics: &[serde_json::Value],
         dry_run: DryRun,
     ) -> Result<(), CommandError> {
         if !info.resource.subresources.iter().any(|s| s == "scale") {
             return Err(CommandError::message(format!(
-                "cannot autoscale a {}: does not support the scale subresource",
-                info.resource.kind
+                "cannot autoscale a {}: could not find scale subresource for {} in discovery information",
+                info.resource.kind,
+                info.resource.gvr_text()
             )));
         }
         let name = if self.name.is_empty() { &info.name } else { &self.name };
         let mut object = json!({
             "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name},
             "spec": {
-                "maxReplicas": self.max,
+                "maxReplicas": max,
                 "scaleTargetRef": {"apiVersion": info.resource.api_version(), "kind": info.resource.kind, "name": info.name},
             },
             "status": {"currentMetrics": null, "desiredReplicas": 0},

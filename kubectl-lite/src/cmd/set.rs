@@ -50,36 +50,40 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The objects that `args` and the flags name.
-    async fn infos(&self, cx: &Context<'_>, args: &[String]) -> Result<Vec<Result<Info, CommandError>>, CommandError> {
+    /// The objects that `args` and the flags name. They are found before anything else is looked at.
+    ///
+    /// # Errors
+    /// Some are not there.
+    async fn infos(&self, cx: &Context<'_>, args: &[String]) -> Result<Vec<Info>, CommandError> {
         if self.local && !args.is_empty() {
             return Err(CommandError::message("resource arguments cannot be specified together with --local"));
         }
-        Builder::new(cx)?
-            .files(&self.files)
-            .arguments(args)
-            .label_selector(&self.selector)
-            .everything(self.all)
-            .local(self.local)
-            .infos(!self.local)
-            .await
+        let builder = Builder::new(cx)?.files(&self.files).arguments(args).label_selector(&self.selector);
+        let found = builder.everything(self.all).local(self.local).infos(!self.local).await?;
+        let mut infos = Vec::new();
+        let errors = found.into_iter().filter_map(|info| info.map(|info| infos.push(info)).err()).collect();
+        CommandError::all(errors).map(|()| infos)
     }
 
     /// Changes all objects, and says so with `operation`. Those that stay as they are aren't mentioned.
     async fn change_all(
         &self,
         cx: &Context<'_>,
-        args: &[String],
+        infos: Vec<Info>,
         operation: &str,
         mut change: impl FnMut(&Info) -> Result<Value, CommandError>,
     ) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
-        each(self.infos(cx, args).await?, async |info| {
+        each(infos.into_iter().map(Ok).collect(), async |info| {
             let after = change(&info)?;
             self.send(cx, &info, after, operation, dry_run).await
         })
         .await
         .map(|_| ())
+        .map_err(|error| match error {
+            CommandError::Message(text) => CommandError::message(text.trim_end()),
+            error => error,
+        })
     }
 
     async fn send(
@@ -147,16 +151,19 @@ pub fn pod_spec_path(kind: &str) -> Option<&'static str> {
     }
 }
 
-/// [`pod_spec_path`], with kubectl's error for kinds that have none.
-fn require_pod_spec(info: &Info) -> Result<&'static str, CommandError> {
-    pod_spec_path(&info.resource.kind).ok_or_else(|| {
-        CommandError::Raw(format!(
-            "error: {} the object is not a pod or does not have a pod template: *{}.{}\n\n",
-            info.reference(),
-            info.resource.version,
-            info.resource.kind
-        ))
-    })
+impl Shared {
+    /// [`pod_spec_path`], with kubectl's error for kinds that have none.
+    fn require_pod_spec(&self, info: &Info) -> Result<&'static str, CommandError> {
+        let Info { resource, name, .. } = info;
+        let what = if self.local { resource.group_kind_lower() } else { resource.group_resource() };
+        pod_spec_path(&resource.kind).ok_or_else(|| {
+            // The end of the line belongs to the message, which shows where there are several.
+            CommandError::message(format!(
+                "error: {what}/{name} the object is not a pod or does not have a pod template: *{}.{}\n\n",
+                resource.version, resource.kind
+            ))
+        })
+    }
 }
 
 /// Whether a container's name fits a pattern with `*`.

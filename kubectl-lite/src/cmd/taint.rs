@@ -67,6 +67,9 @@ impl Command for Taint {
                 "at least one resource name must be specified since 'all' parameter is not set",
             ));
         }
+        if let Some(typed) = resources.first() {
+            cx.discovered(typed, 2).await?;
+        }
         let builder = Builder::new(cx)?.arguments(resources).label_selector(&self.selector).everything(self.all);
         let mut errors = Vec::new();
         for info in builder.infos(true).await? {
@@ -143,7 +146,7 @@ impl Taint {
             let object = cx.client()?.json(dry_run.mark(request)).await?;
             info.refresh(object);
         }
-        let mut printer = self.print.reporter(&dry_run.done(operation), Order::Sorted)?;
+        let mut printer = self.print.reporter(operation, Order::Sorted)?;
         printer.print(&self.print.shown(info.object), &mut *cx.streams.out().writer())
     }
 }

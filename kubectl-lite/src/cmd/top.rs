@@ -2,6 +2,7 @@
 
 use super::{Command, Entry, command};
 use crate::client::Request;
+use crate::client::assumed::Assumed;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::table::Layout;
@@ -68,6 +69,7 @@ pub struct Nodes {
 
 /// A server without metrics says so, in one line.
 async fn require_metrics(cx: &Context<'_>) -> Result<(), CommandError> {
+    cx.assume(Assumed::Resources { tries: 0 })?;
     let served = cx.mapper()?.discovery(cx.client()?, false).await?;
     if served.resources.iter().any(|resource| resource.group == "metrics.k8s.io") {
         return Ok(());

@@ -38,7 +38,7 @@ impl Command for Version {
         let (server, failed) = if self.client {
             (Value::Null, Ok(()))
         } else {
-            match async { cx.client()?.json(Request::get("/version")).await }.await {
+            match ask(cx).await {
                 Ok(server) => (server, Ok(())),
                 Err(error) => (Value::Null, Err(error)),
             }
@@ -64,6 +64,11 @@ impl Command for Version {
         }
         failed
     }
+}
+
+async fn ask(cx: &Context<'_>) -> Result<Value, CommandError> {
+    let answer = cx.client()?.send(Request::get("/version").bare()).await?;
+    answer.json().map_err(|error| error.doing("unable to parse the server version"))
 }
 
 /// What `version -o json` says about this program.

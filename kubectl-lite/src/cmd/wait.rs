@@ -111,7 +111,8 @@ impl Wait {
             }
         }
         CommandError::all(errors)?;
-        if met == 0 { Err(CommandError::message("no matching resources found")) } else { Ok(()) }
+        let nothing_to_go = matches!(goal, Goal::Delete) && !files.is_empty();
+        if met == 0 && !nothing_to_go { Err(CommandError::message("no matching resources found")) } else { Ok(()) }
     }
 }
 
@@ -155,7 +156,9 @@ impl Goal {
             None => (text, None),
         };
         if value.as_deref() == Some("") {
-            return Err(CommandError::message("jsonpath wait value cannot be empty"));
+            return Err(CommandError::message(
+                "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3",
+            ));
         }
         Ok(Goal::JsonPath {
             path: JsonPath::parse_relaxed(path).map_err(CommandError::message)?.allow_missing(true),

@@ -9,6 +9,7 @@ pub mod name;
 pub mod table;
 mod yaml;
 
+use crate::client::kubeconfig::os_error;
 use crate::errors::CommandError;
 use custom_columns::CustomColumnsPrinter;
 use serde_json::Value;
@@ -150,11 +151,7 @@ fn required(template: &str) -> Result<&str, CommandError> {
 /// The template in a file.
 fn read(path: &str) -> Result<String, CommandError> {
     std::fs::read_to_string(path).map_err(|error| {
-        let why = if error.kind() == std::io::ErrorKind::NotFound {
-            "no such file or directory".into()
-        } else {
-            error.to_string()
-        };
-        CommandError::message(format!("error reading --template {path}, open {path}: {why}\n"))
+        let done = if error.kind() == std::io::ErrorKind::IsADirectory { "read" } else { "open" };
+        CommandError::message(format!("error reading --template {path}, {done} {path}: {}\n", os_error(&error)))
     })
 }

@@ -2,13 +2,19 @@
 
 use super::files::{self, Document, Filenames};
 use super::{Arguments, Info, MISSING};
+use crate::client::assumed::Assumed;
+use crate::client::failure::decode;
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::go_format::quote;
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::selector::LabelSelector;
 use std::rc::Rc;
+
+/// How often kubectl asks discovery for a resource before it gives up.
+const TRIES: usize = 4;
 
 /// Says what a command works on, and finds it.
 pub struct Builder<'c, 'a> {
@@ -132,6 +138,9 @@ impl<'c, 'a> Builder<'c, 'a> {
             if resources.is_empty() {
                 return Err(CommandError::message("at least one resource must be specified to use a selector"));
             }
+            if !self.subresource.is_empty() {
+                return Err(bulk_subresource());
+            }
             return Ok(self.collections(resources));
         }
         if !arguments.names.is_empty() {
@@ -146,6 +155,9 @@ impl<'c, 'a> Builder<'c, 'a> {
             return Err(CommandError::message(MISSING));
         }
         if self.everything {
+            if !self.subresource.is_empty() {
+                return Err(bulk_subresource());
+            }
             return Ok(self.collections(resources));
         }
         Err(CommandError::message("resource(s) were provided, but no name was specified"))
@@ -160,7 +172,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         let mut targets = Vec::new();
         let mut only: Option<Rc<Resource>> = None;
         for (typed, name) in pairs {
-            let resource = self.cx.resource(typed).await?;
+            let resource = self.cx.discovered(typed, TRIES).await?;
             self.check_named(&resource)?;
             if self.single_type && only.as_ref().is_some_and(|o| *o != resource) {
                 return Err(CommandError::message("you may only specify a single resource type"));
@@ -200,9 +212,12 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// The resources of the types, categories among them replaced by what they hold.
     async fn resources(&self, types: &[String]) -> Result<Vec<Rc<Resource>>, CommandError> {
         let mut resources: Vec<Rc<Resource>> = Vec::new();
+        // Each of them might be a category, which is looked for first.
+        let tries = TRIES + types.len();
         for typed in types.iter().filter(|t| !t.is_empty()) {
-            let found = match self.cx.resource(typed).await {
+            let found = match self.cx.discovered(typed, tries).await {
                 Ok(resource) => vec![resource],
+                Err(error @ CommandError::Undiscovered { .. }) => return Err(error),
                 Err(error) => {
                     let category = self.cx.mapper()?.category(self.cx.client()?, typed).await?;
                     if category.is_empty() {
@@ -229,7 +244,9 @@ impl<'c, 'a> Builder<'c, 'a> {
             }
         }
         if let Some(selector) = &self.label_selector {
-            let selector = LabelSelector::parse(selector).map_err(CommandError::message)?;
+            let selector = LabelSelector::parse(selector).map_err(|why| {
+                CommandError::message(format!("the provided selector {} is not valid: {why}", quote(selector)))
+            })?;
             targets.retain(|target| match target {
                 Ok(Target::Object(info)) => selector.matches(info.object.map("metadata.labels")),
                 _ => true,
@@ -250,7 +267,8 @@ impl<'c, 'a> Builder<'c, 'a> {
             targets.push(Err(error));
             return Ok(());
         }
-        if document.value.text("kind").ends_with("List") && document.value.at("items").is_array() {
+        // What has items is a list, whatever it calls itself.
+        if document.value.at("items").is_array() {
             let mut list = document.value;
             set_list_item_kind(&mut list);
             let items = list.list("items").to_vec();
@@ -275,6 +293,8 @@ impl<'c, 'a> Builder<'c, 'a> {
             let (namespace, name) = (value.namespace().to_string(), value.name().to_string());
             return Ok(Ok(Target::Object(Info { resource, namespace, name, source, object: value })));
         }
+        let file = source.clone();
+        self.cx.assume(if self.validate { Assumed::Schemas { file } } else { Assumed::Kinds { file } })?;
         let Some(resource) = self.cx.mapper()?.kind(self.cx.client()?, &api_version, &kind).await? else {
             return Ok(Err(CommandError::message(format!(
                 "resource mapping not found for name: {:?} namespace: {:?} from {source:?}: no matches for kind {kind:?} \
@@ -376,7 +396,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     pub async fn list(&self, resource: &Resource, namespace: &str) -> Result<Vec<Value>, CommandError> {
         let mut items = Vec::new();
         self.pages(self.list_request(resource, namespace), resource, |body| {
-            let mut list: Value = serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
+            let mut list: Value = decode(body)?;
             set_list_item_kind(&mut list);
             let token = list.text("metadata.continue").to_string();
             if let Some(Value::Array(page)) = list.remove("items") {
@@ -406,6 +426,10 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
         CommandError::Api { status, doing }
     }
+}
+
+fn bulk_subresource() -> CommandError {
+    CommandError::message("subresource cannot be used when bulk resources are specified")
 }
 
 /// Gives the items of a list the `apiVersion` and kind that they stand for, where they have none.

@@ -1,5 +1,6 @@
 //! Reading manifests: files, folders, URLs, standard input.
 
+use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::kustomize::Restriction;
@@ -53,8 +54,10 @@ pub async fn documents(
 ) -> Result<Vec<Result<Document, CommandError>>, CommandError> {
     let mut found = Vec::new();
     if let Some(folder) = &names.kustomize {
-        let built = crate::kustomize::build(folder, Restriction::RootOnly)?;
-        found.extend(built.into_iter().map(|value| Ok(Document { source: folder.clone(), value })));
+        match crate::kustomize::build(folder, Restriction::RootOnly) {
+            Ok(built) => found.extend(built.into_iter().map(|value| Ok(Document { source: folder.clone(), value }))),
+            Err(error) => found.push(Err(error)),
+        }
     }
     for name in &names.filenames {
         if name == "-" {
@@ -162,12 +165,13 @@ pub async fn read_url(url: &str) -> Result<Vec<u8>, CommandError> {
     let access = crate::client::access::Access { server: url.to_string(), ..Default::default() };
     let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(crate::client::tls::config(&access)?);
     let client = builder.build().map_err(|error| failed(error.to_string()))?;
-    let response = client.get(url).send().await.map_err(|error| failed(error.to_string()))?;
+    let unreachable = |error| crate::client::failure::unreachable(&error, &Request::get(""), url);
+    let response = client.get(url).send().await.map_err(unreachable)?;
     if !response.status().is_success() {
         let status = response.status();
         return Err(failed(format!("server reported {status}, status code={}", status.as_u16())));
     }
-    Ok(response.bytes().await.map_err(|error| failed(error.to_string()))?.to_vec())
+    Ok(response.bytes().await.map_err(unreachable)?.to_vec())
 }
 
 /// Splits a manifest into its documents. Text that begins like JSON is read as JSON where it is JSON.
@@ -179,9 +183,14 @@ fn decode(source: &str, bytes: Vec<u8>, found: &mut Vec<Result<Document, Command
     };
     if text.trim_start().starts_with('{') {
         let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
-        if let Ok(values) = values {
-            found.extend(values.into_iter().map(|value| Ok(Document { source: source.to_string(), value })));
-            return;
+        match values {
+            Ok(values) => {
+                found.extend(values.into_iter().map(|value| Ok(Document { source: source.to_string(), value })));
+                return;
+            }
+            Err(error) if error.is_eof() => return found.push(failed("unexpected EOF".into())),
+            // YAML may look so too.
+            Err(_) => {}
         }
     }
     for part in shared_types::yaml::documents(&text) {

@@ -16,6 +16,9 @@ const ANNOTATION_MANAGER: &str = "kubectl-last-applied";
 /// Who managed them when `kubectl apply` still merged by itself.
 const CLIENT_SIDE_MANAGER: &str = "kubectl-client-side-apply";
 
+/// How often an object that changes meanwhile is tried again.
+const MAX_TRIES: usize = 5;
+
 impl Run<'_, '_> {
     pub(super) async fn server_side(&self, info: &mut Info) -> Result<(), CommandError> {
         let manager = match self.apply.field_manager.as_str() {
@@ -55,13 +58,8 @@ impl Run<'_, '_> {
     /// so that one can still go back. Gives whether anything was done.
     async fn migrate(&self, info: &Info, manager: &str) -> Result<bool, CommandError> {
         let Some(annotation) = info.object.annotation(LAST_APPLIED) else { return Ok(false) };
-        let client_side = |entry: &Value| {
-            entry.text("operation") == "Update"
-                && entry.text("subresource").is_empty()
-                && entry.at("fieldsV1.f:metadata.f:annotations").get(format!("f:{LAST_APPLIED}")).is_some()
-        };
         let entries = info.object.list("metadata.managedFields");
-        if !entries.iter().any(client_side) {
+        if !entries.iter().any(is_client_side) {
             return Ok(false);
         }
         let client = self.cx.client()?;
@@ -75,9 +73,22 @@ impl Run<'_, '_> {
                 .query("force", "false");
             client.send(request).await?;
         }
+        // A controller may be quicker.
+        let mut tries = 1;
+        loop {
+            match self.hand_over(info, manager).await {
+                Err(error) if error.is_conflict() && tries < MAX_TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    /// Hands the fields of client-side apply over to `manager`, as the object is now.
+    async fn hand_over(&self, info: &Info, manager: &str) -> Result<bool, CommandError> {
+        let client = self.cx.client()?;
         let current = client.json(Request::get(info.path())).await?;
         let mut entries = current.list("metadata.managedFields").to_vec();
-        let (moved, mut kept): (Vec<Value>, Vec<Value>) = entries.drain(..).partition(client_side);
+        let (moved, mut kept): (Vec<Value>, Vec<Value>) = entries.drain(..).partition(is_client_side);
         let Some(target) = kept.iter_mut().find(|entry| {
             entry.text("manager") == manager
                 && entry.text("operation") == "Apply"
@@ -95,6 +106,13 @@ impl Run<'_, '_> {
         client.send(Request::patch(info.path(), "application/json-patch+json", patch.to_string().into_bytes())).await?;
         Ok(true)
     }
+}
+
+/// Whether an entry of `managedFields` is client-side apply's.
+fn is_client_side(entry: &Value) -> bool {
+    entry.text("operation") == "Update"
+        && entry.text("subresource").is_empty()
+        && entry.at("fieldsV1.f:metadata.f:annotations").get(format!("f:{LAST_APPLIED}")).is_some()
 }
 
 /// Adds the fields of `other` to those of `fields`.

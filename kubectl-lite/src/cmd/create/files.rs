@@ -81,7 +81,7 @@ impl Command for Create {
             session.edit(&[info], edited).await
         });
         match count.await? {
-            0 => Err(CommandError::message("no objects passed to create")),
+            0 if !self.edit => Err(CommandError::message("no objects passed to create")),
             _ => Ok(()),
         }
     }
@@ -122,7 +122,7 @@ impl Create {
             body = std::fs::read(file)
                 .map_err(|e| CommandError::message(format!("open {file}: {}", crate::resource::go_words(&e))))?;
         }
-        let request = Request { body: Some(body), ..Request::new(http::Method::POST, path) };
+        let request = Request { body: Some(body), ..Request::new(http::Method::POST, path).absolute() };
         let answer = cx.client()?.send(request).await?;
         Ok(cx.streams.out().write_all(&answer.body)?)
     }

@@ -177,7 +177,7 @@ impl Rules {
             let (group, plural) = match resource {
                 "*" => ("*".to_string(), "*".to_string()),
                 resource => {
-                    let found = cx.resource(resource).await?;
+                    let found = cx.discovered(resource, 2).await.map_err(CommandError::without_prefix)?;
                     (found.group.clone(), found.plural.clone())
                 }
             };

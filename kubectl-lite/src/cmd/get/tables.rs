@@ -1,6 +1,7 @@
 //! The tables of `get`.
 
 use super::Get;
+use crate::client::failure::decode;
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
@@ -73,8 +74,8 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
     if let Some(field) = get.sort_field() {
         let single = parts.len() == 1;
         for part in &mut parts {
-            match part.sort(field) {
-                // A single table that cannot be sorted counts as empty.
+            match part.sort(field, single) {
+                // A single table that cannot be sorted counts as empty, unless it has but one row.
                 Err(_) if single => {}
                 sorted => sorted?,
             }
@@ -88,7 +89,7 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
             writeln!(cx.streams.err(), "No resources found")?;
         }
     }
-    CommandError::all(errors)
+    CommandError::among(errors)
 }
 
 /// Prints the parts, one below the other; gives whether there was anything to print.
@@ -119,11 +120,11 @@ fn print(get: &Get, cx: &Context<'_>, parts: Vec<Part>) -> Result<bool, CommandE
 
 /// Reads an answer as a table; objects of a server that makes none get the columns that all objects have.
 pub fn read(body: &[u8]) -> Result<Table, CommandError> {
-    let table: Table = serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
+    let table: Table = decode(body)?;
     if table.kind == "Table" {
         return Ok(table);
     }
-    let mut object: Value = serde_json::from_slice(body).map_err(|e| CommandError::message(e.to_string()))?;
+    let mut object: Value = decode(body)?;
     let objects = match object.remove("items") {
         Some(Value::Array(items)) => items,
         _ => vec![std::mem::take(&mut object)],
@@ -172,9 +173,11 @@ impl Part {
         }
     }
 
-    fn sort(&mut self, field: &str) -> Result<(), CommandError> {
+    fn sort(&mut self, field: &str, single: bool) -> Result<(), CommandError> {
         let mut rows = std::mem::take(&mut self.unsorted);
-        sort_by(&mut rows, field, |row| &row.object)?;
+        if rows.len() > 1 || !single {
+            sort_by(&mut rows, field, |row| &row.object)?;
+        }
         self.keep(rows);
         Ok(())
     }

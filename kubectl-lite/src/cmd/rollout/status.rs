@@ -91,10 +91,7 @@ impl RolloutStatus {
         let progress = match info.resource.kind.as_str() {
             "Deployment" => deployment(object, self.revision)?,
             kind => {
-                return Err(CommandError::message(format!(
-                    "no status viewer has been implemented for {kind}.{}",
-                    info.resource.group
-                )));
+                return Err(CommandError::message(format!("no status viewer has been implemented for {kind}")));
             }
         };
         write!(cx.streams.out(), "{}", progress.message)?;

@@ -1,6 +1,6 @@
 //! `kubectl set env`.
 
-use super::{Shared, name_fits, pod_spec_path, require_pod_spec};
+use super::{Shared, name_fits, pod_spec_path};
 use crate::client::Request;
 use crate::cmd::Command;
 use crate::context::Context;
@@ -77,12 +77,13 @@ impl Command for Env {
         if !self.from.is_empty() {
             self.take_over(cx, &mut set).await?;
         }
+        let infos = self.shared.infos(cx, &resources).await?;
         if set.is_empty() && remove.is_empty() {
             return Err(CommandError::message("at least one environment variable must be provided"));
         }
         self.shared
-            .change_all(cx, &resources, "env updated", |info| {
-                let path = require_pod_spec(info)?;
+            .change_all(cx, infos, "env updated", |info| {
+                let path = self.shared.require_pod_spec(info)?;
                 let mut object = info.object.clone();
                 let mut found = false;
                 for list in ["initContainers", "containers"] {
@@ -167,15 +168,7 @@ impl Env {
 
     async fn show(&self, cx: &Context<'_>, resources: &[String]) -> Result<(), CommandError> {
         let mut known = HashMap::new();
-        let mut errors = Vec::new();
         for info in self.shared.infos(cx, resources).await? {
-            let info = match info {
-                Ok(info) => info,
-                Err(error) => {
-                    errors.push(error);
-                    continue;
-                }
-            };
             let Some(path) = pod_spec_path(&info.resource.kind) else { continue };
             for list in ["initContainers", "containers"] {
                 for container in info.object.list(&format!("{path}.{list}")) {
@@ -196,7 +189,7 @@ impl Env {
                 }
             }
         }
-        CommandError::all(errors)
+        Ok(())
     }
 
     /// One variable as it is listed.

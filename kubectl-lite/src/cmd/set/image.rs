@@ -1,6 +1,6 @@
 //! `kubectl set image`.
 
-use super::{Shared, require_pod_spec};
+use super::Shared;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
@@ -27,6 +27,7 @@ impl Command for Image {
         if resources.is_empty() && self.shared.files.is_empty() {
             return Err(CommandError::message(crate::resource::MISSING));
         }
+        let infos = self.shared.infos(cx, &resources).await?;
         let mut errors = Vec::new();
         if wanted.is_empty() && !resources.iter().any(|r| r.contains('/')) {
             errors.push(CommandError::message("at least one image update is required"));
@@ -40,8 +41,8 @@ impl Command for Image {
         let mut missing = Vec::new();
         let changed = self
             .shared
-            .change_all(cx, &resources, "image updated", |info| {
-                let path = require_pod_spec(info)?;
+            .change_all(cx, infos, "image updated", |info| {
+                let path = self.shared.require_pod_spec(info)?;
                 let mut object = info.object.clone();
                 for (container, image) in &wanted {
                     let mut found = false;

@@ -1,6 +1,6 @@
 //! `kubectl set resources`.
 
-use super::{Shared, name_fits, require_pod_spec};
+use super::{Shared, name_fits};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
@@ -27,6 +27,7 @@ pub struct Resources {
 
 impl Command for Resources {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let infos = self.shared.infos(cx, &self.args).await?;
         if self.limits.is_empty() && self.requests.is_empty() {
             return Err(CommandError::message(
                 "you must specify an update to requests or limits (in the form of --requests/--limits)",
@@ -35,8 +36,8 @@ impl Command for Resources {
         let limits = quantities(&self.limits)?;
         let requests = quantities(&self.requests)?;
         self.shared
-            .change_all(cx, &self.args, "resource requirements updated", |info| {
-                let path = require_pod_spec(info)?;
+            .change_all(cx, infos, "resource requirements updated", |info| {
+                let path = self.shared.require_pod_spec(info)?;
                 let mut object = info.object.clone();
                 let mut found = false;
                 for list in ["initContainers", "containers"] {

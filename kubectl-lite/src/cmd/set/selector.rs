@@ -4,8 +4,10 @@ use super::Shared;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::go_format::quote;
 use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::selector::LabelSelector;
 
 #[derive(clap::Args)]
 pub struct Selector {
@@ -23,6 +25,10 @@ impl Command for Selector {
         let Some((expression, resources)) = self.args.split_last() else {
             return Err(CommandError::message("one selector is required"));
         };
+        LabelSelector::parse(expression).map_err(|why| {
+            CommandError::message(format!("couldn't parse the selector string {}: {why}", quote(expression)))
+        })?;
+        let infos = self.shared.infos(cx, resources).await?;
         let mut selector = json!({});
         for pair in expression.split(',').filter(|pair| !pair.is_empty()) {
             let Some((key, value)) = pair.split_once('=') else {
@@ -32,12 +38,9 @@ impl Command for Selector {
             selector.map_mut("").insert(key.to_string(), value.trim_start_matches('=').trim().into());
         }
         self.shared
-            .change_all(cx, resources, "selector updated", |info| {
+            .change_all(cx, infos, "selector updated", |info| {
                 if info.resource.kind != "Service" {
-                    return Err(CommandError::message(format!(
-                        "setting a selector is only supported for Services, not {}",
-                        info.resource.kind
-                    )));
+                    return Err(CommandError::message("setting a selector is only supported for Services"));
                 }
                 let mut object = info.object.clone();
                 object.set("spec.selector", selector.clone());

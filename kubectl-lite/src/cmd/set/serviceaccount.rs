@@ -1,6 +1,6 @@
 //! `kubectl set serviceaccount`.
 
-use super::{Shared, require_pod_spec};
+use super::Shared;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
@@ -19,9 +19,10 @@ impl Command for ServiceAccount {
         let Some((account, resources)) = self.args.split_last() else {
             return Err(CommandError::message("serviceaccount is required"));
         };
+        let infos = self.shared.infos(cx, resources).await?;
         self.shared
-            .change_all(cx, resources, "serviceaccount updated", |info| {
-                let path = require_pod_spec(info)?;
+            .change_all(cx, infos, "serviceaccount updated", |info| {
+                let path = self.shared.require_pod_spec(info)?;
                 let mut object = info.object.clone();
                 object.set(&format!("{path}.serviceAccountName"), account.clone());
                 // The old name of the field follows, where the server has filled it in.

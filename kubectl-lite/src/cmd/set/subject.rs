@@ -28,15 +28,12 @@ impl Command for Subject {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         // What is to be changed is looked at first, so that its absence is what gets told.
         let infos = self.shared.infos(cx, &self.args).await?;
-        if let Some(Err(error)) = infos.into_iter().find(Result::is_err) {
-            return Err(error);
-        }
         let subjects = self.subjects()?;
         if subjects.is_empty() {
             return Err(CommandError::message("you must specify at least one value of user, group or serviceaccount"));
         }
         self.shared
-            .change_all(cx, &self.args, "subjects updated", |info| {
+            .change_all(cx, infos, "subjects updated", |info| {
                 if !matches!(info.resource.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
                     return Err(CommandError::message(
                         "setting subjects is only supported for RoleBinding/ClusterRoleBinding",
