@@ -2,7 +2,6 @@
 
 mod grpc;
 mod http;
-mod tls;
 
 use crate::node::network::Network;
 use crate::node::runtime::container::Container;
