@@ -184,6 +184,17 @@ impl Container {
         Ok(Session { exit: Box::pin(exit), ..session })
     }
 
+    /// What a container runtime says of a command that did not start. Each attempt has an ID.
+    pub fn cannot_exec(&self, why: &CannotStart) -> String {
+        let part = || self.world.environment().random("exec", |rng| rng.u128(..));
+        let id = format!("{:032x}{:032x}", part(), part());
+        format!(
+            "failed to exec in container: failed to start exec \"{id}\": OCI runtime exec failed: exec failed: unable to \
+             start container process: {}: unknown",
+            why.message
+        )
+    }
+
     /// Attaches a client to the first process.
     pub fn attach(&self, wanted: Wanted) -> Session {
         let mut ended = self.ended.clone();
