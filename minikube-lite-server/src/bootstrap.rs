@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 const NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// The address of the control plane as the cluster sees it.
-const CONTROL_PLANE: (&str, u16) = ("192.168.49.1", 6443);
+pub const CONTROL_PLANE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 49, 1), 6443);
 
 /// Makes whatever of it is not there yet. `service_ip` is the first address of the Services' range.
 ///
@@ -20,13 +21,14 @@ pub async fn run(client: &Client, service_ip: &str) -> Result<(), Status> {
         NAMESPACES.iter().map(|name| ensure(client, kinds::named("Namespace"), json!({"metadata": {"name": name}})));
     futures_util::future::try_join_all(namespaces).await?;
     crate::authorization::bootstrap(client).await?;
+    let (ip, port) = (CONTROL_PLANE.ip().to_string(), CONTROL_PLANE.port());
     let labels = json!({"component": "apiserver", "provider": "kubernetes"});
     let service = json!({
         "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
         "spec": {
             "type": "ClusterIP",
             "clusterIP": service_ip,
-            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": CONTROL_PLANE.1}],
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
         },
     });
     let endpoints = json!({
@@ -36,8 +38,8 @@ pub async fn run(client: &Client, service_ip: &str) -> Result<(), Status> {
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
         },
         "subsets": [{
-            "addresses": [{"ip": CONTROL_PLANE.0}],
-            "ports": [{"name": "https", "port": CONTROL_PLANE.1, "protocol": "TCP"}],
+            "addresses": [{"ip": ip}],
+            "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
         }],
     });
     let slice = json!({
@@ -47,8 +49,8 @@ pub async fn run(client: &Client, service_ip: &str) -> Result<(), Status> {
             "labels": {"kubernetes.io/service-name": "kubernetes"},
         },
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [CONTROL_PLANE.0], "conditions": {"ready": true}}],
-        "ports": [{"name": "https", "port": CONTROL_PLANE.1, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [ip], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     });
     futures_util::future::try_join3(
         ensure(client, kinds::named("Service"), service),

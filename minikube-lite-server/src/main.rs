@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         None => &cli.serve,
     };
     tracing_subscriber::fmt().with_max_level(options.log).with_writer(std::io::stderr).init();
+    raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(problem) => return fail(&format!("cannot start: {problem}")),
@@ -26,6 +27,17 @@ fn main() -> ExitCode {
         None => runtime.block_on(run(&cli.serve)),
     };
     result.unwrap_or_else(|problem| fail(&problem))
+}
+
+/// Lets the process have as many files and connections open as the system allows it.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        // Without it, the limit is what it was.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
 }
 
 async fn run(options: &Serve) -> Result<ExitCode, String> {

@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// Where the server listens unless told otherwise.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6443);
 
+/// The address of the Service `kubernetes`, by which Pods reach the API server.
+const SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
+
 /// A server that answers requests.
 pub struct Running {
     /// Where it listens.
@@ -62,7 +65,8 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
         tokio::task::spawn_blocking(move || Store::open(DiskEngine::open(&folder)?, attributes_of_bytes))
     };
     let preparing = {
-        let (folder, addresses) = (folder.clone(), vec![address.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+        let of_cluster = [Ipv4Addr::LOCALHOST, SERVICE_ADDRESS, *bootstrap::CONTROL_PLANE.ip()].map(IpAddr::V4);
+        let (folder, addresses) = (folder.clone(), [&[address.ip()][..], &of_cluster].concat());
         tokio::task::spawn_blocking(move || certificates::prepare(&folder, &addresses))
     };
     let interrupted = |_| "starting was interrupted".to_string();
@@ -92,18 +96,19 @@ pub async fn start(options: &Serve) -> Result<Running, String> {
     let nodes = node::start(&client, node_settings, stop.clone()).await;
     let (nodes, kubelet) = nodes.map_err(|status| format!("cannot set up the nodes: {status}"))?;
     workers.push(kubelet);
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    let reachable = SocketAddr::new(host, address.port());
     let network_settings = NetworkSettings {
+        api_server: Some(reachable),
         nodes: node::addresses(options.nodes),
         node_port_address: options.node_port_address.ip(),
         load_balancers: options.load_balancer,
     };
     workers.push(network::start(client, nodes.network().clone(), network_settings, stop.clone()));
 
-    let host = match address.ip() {
-        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        ip => ip,
-    };
-    let reachable = SocketAddr::new(host, address.port());
     let app = Arc::new(App {
         registry: registry.clone(),
         nodes,

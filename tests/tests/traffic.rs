@@ -165,6 +165,41 @@ fn the_hosts_curl_reaches_a_forwarded_port() {
 }
 
 #[test]
+fn pods_ask_the_api_server_as_their_service_account() {
+    with_each_client(|kubectl| {
+        kubectl.ok("run client --image=curlimages/curl --command -- sleep infinity");
+        kubectl.ok("wait --for=condition=Ready pod/client --timeout=30s");
+        let run = |script: &str| {
+            let mut command = kubectl.command("exec client -- sh -c");
+            let output = command.arg(format!("cd /var/run/secrets/kubernetes.io/serviceaccount; {script}")).output();
+            let output = output.expect("kubectl runs");
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (output.status.code(), text(&output.stdout), text(&output.stderr))
+        };
+        assert!(run("curl -sk https://kubernetes.default/version").1.contains("\"gitVersion\": \"v1.36."));
+        let pods = "curl -sS --cacert ca.crt -H \"Authorization: Bearer $(cat token)\" \
+                    https://$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT/api/v1/namespaces/$(cat namespace)/pods";
+        let (_, answer, _) = run(pods);
+        let refused = "pods is forbidden: User \\\"system:serviceaccount:default:default\\\" cannot list resource";
+        assert!(answer.contains(refused), "{answer}");
+        kubectl.ok("create rolebinding view --clusterrole=view --serviceaccount=default:default");
+        let (_, answer, _) = run(pods);
+        assert!(answer.contains("\"kind\": \"PodList\"") && answer.contains("\"name\": \"client\""), "{answer}");
+        // Who does not know the cluster's authority does not trust the server.
+        let (code, _, told) = run("curl -sS https://kubernetes.default.svc/version");
+        assert_eq!(code, Some(60));
+        let why = "curl: (60) SSL certificate problem: unable to get local issuer certificate\n";
+        assert!(told.starts_with(why), "{told}");
+        let (code, _, told) = run("curl -sS --cacert ca.crt https://kubernetes.default.svc.cluster.local:6443/ -m 1");
+        assert_eq!(code, Some(28), "{told}");
+        assert_eq!(
+            run("wget -q --no-check-certificate -O- https://kubernetes/readyz"),
+            (Some(0), "ok".into(), "".into())
+        );
+    });
+}
+
+#[test]
 fn an_image_of_ones_own_serves() {
     let images = fixture("lessons").join("images.yaml");
     let server = Server::start(&["--images", images.to_str().expect("the path is text")]);

@@ -7,6 +7,7 @@ use crate::node::network::services::{Services, Tables};
 use axum::body::Body;
 use http::Response;
 use std::fmt::Write;
+use tokio::runtime::Handle;
 
 /// The answer to `/metrics`.
 pub fn answer(services: &Services) -> Response<Body> {
@@ -32,6 +33,8 @@ fn process(text: &mut String) {
         label("major"),
         label("minor")
     );
+    family(text, "minikube_lite_tasks", "gauge", "Number of tasks that the server runs or has waiting.");
+    let _ = writeln!(text, "minikube_lite_tasks {}", Handle::current().metrics().num_alive_tasks());
     // Where the system does not tell, the metric is missing.
     if let Some(usage) = Usage::read() {
         family(text, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.");

@@ -6,7 +6,6 @@ use super::runtime::container::Container;
 pub use super::runtime::log::{LogOptions, LogStream};
 use super::runtime::sandbox::{Sandbox, Sandboxes};
 pub use super::runtime::session::{Session, Wanted};
-use super::runtime::world::CannotStart;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -67,7 +66,8 @@ impl Nodes {
         argv: Vec<String>,
         streams: Wanted,
     ) -> Result<Session, Status> {
-        Ok(self.container(pod, container)?.exec(argv, streams).unwrap_or_else(|why| cannot_exec(&why)))
+        let container = self.container(pod, container)?;
+        Ok(container.exec(argv, streams).unwrap_or_else(|why| Session::ended(Err(container.cannot_exec(&why)))))
     }
 
     /// Attaches to the first process of a running container.
@@ -100,15 +100,6 @@ impl Nodes {
         let running = self.sandbox(pod).and_then(|sandbox| sandbox.container(name));
         running.ok_or_else(|| Status::failure(500, "InternalError", format!("container not found (\"{name}\")")))
     }
-}
-
-/// The session of a command that could not start.
-fn cannot_exec(why: &CannotStart) -> Session {
-    Session::ended(Err(format!(
-        "failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start \
-         container process: {}: unknown",
-        why.message
-    )))
 }
 
 /// The ID of the container whose log is wanted: the one that runs, or else the one that ran last.

@@ -2,7 +2,6 @@
 
 mod grpc;
 mod http;
-mod tls;
 
 use crate::node::network::Network;
 use crate::node::runtime::container::Container;
@@ -76,11 +75,9 @@ impl Handler {
             Handler::Exec(argv) => match tokio::time::timeout(limit, target.container.run(argv.clone())).await {
                 Ok(Ok((0, _))) => Answer::Success,
                 Ok(Ok((_, output))) => Answer::Failure(String::from_utf8_lossy(&output).into_owned()),
-                Ok(Err(why)) => Answer::Error(format!(
-                    "rpc error: code = Unknown desc = failed to exec in container: failed to start exec: OCI runtime exec \
-                     failed: exec failed: unable to start container process: {}",
-                    why.message
-                )),
+                Ok(Err(why)) => {
+                    Answer::Error(format!("rpc error: code = Unknown desc = {}", target.container.cannot_exec(&why)))
+                }
                 Err(_) => {
                     Answer::Failure(format!("command timed out: {:?} timed out after {seconds}s", argv.join(" ")))
                 }

@@ -349,6 +349,54 @@ async fn probes_of_ports_find_them_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn probes_speak_tls_to_servers_with_any_certificate() {
+    let made = rcgen::generate_simple_self_signed(["web".to_string()]).unwrap();
+    let config = "server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; location /bad { return 500; } \
+                  location / { return 204; } }";
+    let script = "printf %s \"$CONFIG\" > /etc/nginx/conf.d/default.conf; printf %s \"$CERT\" > /c; printf %s \"$KEY\" > /k; \
+                  exec nginx -g 'daemon off;'";
+    let probe = |path: &str, port: u16| {
+        let probe = json!({"httpGet": {"path": path, "port": port, "scheme": "HTTPS"}});
+        json!({"containers": [{
+            "name": "web", "image": "nginx", "command": ["sh", "-c", script], "readinessProbe": probe,
+            "env": [
+                {"name": "CONFIG", "value": format!("{config} server {{ listen 80; }}")},
+                {"name": "CERT", "value": made.cert.pem()},
+                {"name": "KEY", "value": made.signing_key.serialize_pem()},
+            ],
+        }]})
+    };
+    let mut life = Life::of(probe("/", 443));
+    life.pass(2.0).await;
+    assert_eq!(life.written.last().unwrap(), "Running 1/1", "{:?} {}", life.events, life.log("web").await);
+    let mut life = Life::of(probe("/bad", 443));
+    life.pass(2.0).await;
+    assert!(life.has_event("Readiness probe failed: HTTP probe failed with statuscode: 500"), "{:?}", life.events);
+    let mut life = Life::of(probe("/", 80));
+    life.pass(2.0).await;
+    let told =
+        "Readiness probe failed: Get \"https://10.244.0.2:80/\": http: server gave HTTP response to HTTPS client";
+    assert!(life.has_event(told), "{:?}", life.events);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_ask_grpc_servers_how_they_are() {
+    let mut life = Life::of(json!({"containers": [{
+        "name": "web", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53", "args": ["grpc-health-checking"],
+        "readinessProbe": {"grpc": {"port": 5000}, "periodSeconds": 1, "failureThreshold": 1},
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c",
+            "(sleep 5; curl -s localhost:8080/make-not-serving; sleep 5; curl -s localhost:8080/make-serving) > /dev/null 2>&1 &"]}}},
+    }]}));
+    life.pass(4.0).await;
+    assert_eq!(life.written.last().unwrap(), "Running 1/1", "{:?}", life.events);
+    life.pass(4.0).await;
+    assert_eq!(life.written.last().unwrap(), "Running 0/1");
+    assert!(life.has_event("Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")"));
+    life.pass(5.0).await;
+    assert_eq!(life.written.last().unwrap(), "Running 1/1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_liveness_probe_restarts_the_container() {
     let probe = json!({"tcpSocket": {"port": 81}, "initialDelaySeconds": 2, "periodSeconds": 3, "failureThreshold": 2});
     let mut life = Life::of(web_with("livenessProbe", probe));

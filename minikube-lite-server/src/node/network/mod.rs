@@ -10,6 +10,7 @@
 //! - [`dns`] answers questions for names.
 
 mod connection;
+mod control_plane;
 pub mod dns;
 mod host;
 mod pod_ips;
@@ -20,6 +21,7 @@ mod stack;
 mod start;
 #[cfg(test)]
 pub mod tests;
+pub mod tls;
 
 pub use connection::{Accepted, Connection, Handler, Stream};
 pub use dns::{DnsSettings, LookupError, RecordType};

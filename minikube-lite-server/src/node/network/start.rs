@@ -6,7 +6,7 @@ use super::services::{ServiceView, SliceView};
 use crate::client::Client;
 use crate::controllers::runtime::{Change, EventSink, Informer, Meta, Recorder};
 use shared_types::kinds;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 pub struct NetworkSettings {
     /// The nodes by name and address.
     pub nodes: Vec<(String, Ipv4Addr)>,
+    /// Where the API server listens, for Pods that ask it.
+    pub api_server: Option<SocketAddr>,
     /// The address of the host on which NodePorts are listened on; none without one.
     pub node_port_address: Option<IpAddr>,
     /// Whether Services of type `LoadBalancer` get addresses of the host's loopback.
@@ -31,6 +33,8 @@ pub fn start(
     for (name, ip) in &settings.nodes {
         network.add_node(name, *ip);
     }
+    // Nobody else has this address.
+    let control_plane = settings.api_server.and_then(|address| network.serve_control_plane(address).ok());
     let client = client_for("kube-proxy");
     let (sink, write_events) = EventSink::new(client.clone());
     let follow = follow(network.clone(), client.clone());
@@ -47,6 +51,7 @@ pub fn start(
         }
     };
     tokio::spawn(async move {
+        let _control_plane = control_plane;
         let run = async { tokio::join!(follow, listeners, balance, write_events, write_cloud_events) };
         shutdown.run_until_cancelled(run).await;
     })

@@ -174,14 +174,25 @@ impl Container {
             terminal: first.terminal,
             ..Start::default()
         })?;
-        let guard = KillOnDrop { world: self.world.clone(), pid: child.pid };
+        let guard = KillOnDrop { world: self.world.clone(), pid: child.pid, has_ended: false };
         let exit = async move {
-            let _guard = guard;
             let exit = child.wait().await;
+            guard.disarm();
             gate.close();
             Ok(exit.code)
         };
         Ok(Session { exit: Box::pin(exit), ..session })
+    }
+
+    /// What a container runtime says of a command that did not start. Each attempt has an ID.
+    pub fn cannot_exec(&self, why: &CannotStart) -> String {
+        let part = || self.world.environment().random("exec", |rng| rng.u128(..));
+        let id = format!("{:032x}{:032x}", part(), part());
+        format!(
+            "failed to exec in container: failed to start exec \"{id}\": OCI runtime exec failed: exec failed: unable to \
+             start container process: {}: unknown",
+            why.message
+        )
     }
 
     /// Attaches a client to the first process.
@@ -212,7 +223,7 @@ impl Container {
             stderr: output,
             ..Start::default()
         })?;
-        let _guard = KillOnDrop { world: self.world.clone(), pid: child.pid };
+        let guard = KillOnDrop { world: self.world.clone(), pid: child.pid, has_ended: false };
         let read = async {
             let mut text = Vec::new();
             while let Ok(part) = input.chunk().await {
@@ -232,6 +243,7 @@ impl Container {
                 ended = child.wait() => exit = Some(ended),
             }
         }
+        guard.disarm();
         let text = match text {
             Some(text) => text,
             None => tokio::time::timeout(Duration::from_millis(100), read).await.unwrap_or_default(),
@@ -309,15 +321,26 @@ impl Environ {
     }
 }
 
-/// Ends a command, and what it started, together with what waits for it.
+/// Ends a command, and what it started, together with what waits for it. What a command that has ended by itself left in the
+/// background goes on.
 struct KillOnDrop {
     world: World,
     pid: u32,
+    has_ended: bool,
+}
+
+impl KillOnDrop {
+    /// The command has ended by itself.
+    fn disarm(mut self) {
+        self.has_ended = true;
+    }
 }
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        self.world.signal_group(self.pid, Signal::Kill);
+        if !self.has_ended {
+            self.world.signal_group(self.pid, Signal::Kill);
+        }
     }
 }
 
@@ -405,6 +428,19 @@ mod tests {
         assert!(late.is_err());
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(count() < before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_command_leaves_in_the_background_goes_on() {
+        let (container, ..) = start("sleep 1000", |_| {});
+        let script = "(sleep 5; touch /tmp/done) > /dev/null 2>&1 & echo started";
+        let mut session = container.exec(words(&["sh", "-c", script]), Wanted { stdin: false, ..ALL }).unwrap();
+        let mut out = String::new();
+        session.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
+        assert_eq!((out.as_str(), session.exit.await), ("started\n", Ok(0)));
+        assert_eq!(container.run(words(&["test", "-e", "/tmp/done"])).await.unwrap().0, 1);
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert_eq!(container.run(words(&["test", "-e", "/tmp/done"])).await.unwrap().0, 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -314,7 +314,9 @@ impl World {
             return Ok(Executable { path: name.to_string(), program, interpreter: Vec::new() });
         }
         let (code, message, reason) = if denied {
-            (126, "permission denied".to_string(), "Permission denied".to_string())
+            let is_directory = error.kind() == io::ErrorKind::IsADirectory;
+            let message = if is_directory { "is a directory" } else { "permission denied" };
+            (126, message.to_string(), "Permission denied".to_string())
         } else if name.contains('/') {
             let reason = files::strerror(&error);
             (127, format!("stat {name}: {}", reason.to_lowercase()), reason)

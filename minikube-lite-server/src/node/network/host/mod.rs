@@ -12,6 +12,7 @@ use super::connection;
 use super::proxy::{Requests, Route, ServicePort};
 use super::services::{ServiceType, Tables};
 use super::{Accepted, Network};
+use crate::bootstrap::CONTROL_PLANE;
 use crate::client::Client;
 use crate::controllers::runtime::Key;
 use crate::events::Recorder;
@@ -24,8 +25,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The host, as the cluster sees it.
-const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 49, 1);
+/// The host, as the cluster sees it: it is where the control plane is.
+const HOST: Ipv4Addr = *CONTROL_PLANE.ip();
 /// How often a port that others have is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 

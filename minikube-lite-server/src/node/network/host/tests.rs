@@ -32,6 +32,7 @@ async fn cluster() -> Cluster {
     client.create(kinds::named("Namespace"), json!({"metadata": {"name": "ns"}})).await.unwrap();
     let network = Network::new(Environment::new(Some(1)));
     let settings = NetworkSettings {
+        api_server: None,
         nodes: vec![("node-1".into(), NODE)],
         node_port_address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         load_balancers: true,

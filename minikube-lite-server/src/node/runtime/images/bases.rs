@@ -64,9 +64,17 @@ fn curl_entrypoint(process: super::Process) -> futures_util::future::BoxFuture<'
 /// `nicolaka/netshoot`: all tools for looking at a network.
 pub fn netshoot(_: &Reference) -> Image {
     static NETSHOOT: LazyLock<Arc<Tree>> = LazyLock::new(|| {
-        Arc::new(with_bash(alpine_with_curl()).link("/bin/zsh", "bash").program("/usr/bin/getent", tools::getent::run))
+        let tree =
+            with_bash(alpine_with_curl()).link("/bin/zsh", "bash").program("/usr/bin/getent", tools::getent::run);
+        Arc::new(with_bind(tree))
     });
     Image::new(&NETSHOOT).cmd(&["zsh"]).working_dir("/root")
+}
+
+/// Images of Debian for looking at names, of which Kubernetes' documentation uses one.
+pub fn dnsutils(_: &Reference) -> Image {
+    static DNSUTILS: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(with_bind(debian_tree())));
+    Image::new(&DNSUTILS).cmd(&["sleep", "3600"])
 }
 
 fn busybox_tree() -> Tree {
@@ -91,6 +99,12 @@ pub fn alpine_with_curl() -> Tree {
 
 pub fn debian_with_curl() -> Tree {
     debian_tree().program("/usr/bin/curl", tools::curl::run)
+}
+
+/// With the tools of BIND, which come before busybox's on the path.
+pub fn with_bind(tree: Tree) -> Tree {
+    let tree = tree.program("/usr/bin/dig", tools::bind::dig).program("/usr/bin/host", tools::bind::host);
+    tree.program("/usr/bin/nslookup", tools::bind::nslookup)
 }
 
 fn with_bash(tree: Tree) -> Tree {

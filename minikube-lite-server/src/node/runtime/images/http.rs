@@ -28,6 +28,8 @@ pub const LARGEST_BODY: usize = 1 << 20;
 pub struct Ends {
     pub local: SocketAddrV4,
     pub peer: SocketAddrV4,
+    /// `https` over TLS.
+    pub scheme: &'static str,
 }
 
 /// What answers the requests of a server.
@@ -55,14 +57,20 @@ pub fn listen<S: Site>(
 
 /// Serves one connection to its end.
 pub async fn serve<S: Site>(accepted: Accepted, site: Arc<S>, draining: CancellationToken) {
-    let ends = Ends { local: accepted.local, peer: accepted.peer };
+    serve_as("http", accepted, site, draining).await;
+}
+
+/// Serves one connection, which may be TLS' inner one, to its end.
+pub async fn serve_as<S: Site>(scheme: &'static str, accepted: Accepted, site: Arc<S>, draining: CancellationToken) {
+    let ends = Ends { local: accepted.local, peer: accepted.peer, scheme };
+    let requests = accepted.requests;
     let service = service_fn(move |request| {
+        requests.count();
         let site = site.clone();
         async move { Ok::<_, Infallible>(site.answer(request, ends).await) }
     });
     let connection = http1::Builder::new()
         .title_case_headers(S::TITLE_CASE)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(accepted.stream), service);
     let mut connection = pin!(connection);
     // A connection that fails has nobody left to tell.

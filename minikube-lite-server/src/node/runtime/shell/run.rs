@@ -1,5 +1,6 @@
 //! Runs commands.
 
+use super::redirect::Streams;
 use super::syntax::{Command, Connector, Execution, Node, Simple};
 use super::{Becoming, DEPTH, Flavor, Flow, Shell, builtins};
 use crate::node::runtime::process::Process;
@@ -32,7 +33,7 @@ impl Shell {
                     flow
                 }
                 Command::Redirected(inner, redirects) => {
-                    let streams = self.streams.clone();
+                    let streams = self.kept_streams(last);
                     let flow = match self.redirect(redirects).await {
                         Ok(()) => self.run(inner).await,
                         Err(message) => {
@@ -41,7 +42,9 @@ impl Shell {
                             self.after(Flow::Next)
                         }
                     };
-                    self.streams = streams;
+                    if let Some(streams) = streams {
+                        self.streams = streams;
+                    }
                     flow
                 }
                 Command::Subshell(inner) => {
@@ -65,6 +68,12 @@ impl Shell {
             self.depth -= 1;
             flow
         })
+    }
+
+    /// The streams to go back to after a redirection. The last command of a shell leaves none that anybody would use: they are
+    /// let go of, so that a pipe ends even while it runs.
+    fn kept_streams(&self, last: bool) -> Option<Streams> {
+        (!last || !self.traps.is_empty()).then(|| self.streams.clone())
     }
 
     /// Ends the shell where `set -e` says so.
@@ -250,7 +259,7 @@ impl Shell {
         if self.options.trace {
             self.trace(&assignments, &words).await;
         }
-        let streams = self.streams.clone();
+        let streams = self.kept_streams(last);
         let flow = match self.redirect(&simple.redirects).await {
             Ok(()) if words.is_empty() => {
                 self.status = self.substituted.unwrap_or(0);
@@ -265,7 +274,7 @@ impl Shell {
         };
         // `exec` with redirections alone changes the shell's own streams.
         let keeps = matches!(simple.words.as_slice(), [word] if matches!(word.as_slice(), [super::syntax::Part::Text(text)] if text == "exec"));
-        if !keeps {
+        if let Some(streams) = streams.filter(|_| !keeps) {
             self.streams = streams;
         }
         match self.take_signals().await {

@@ -3,6 +3,7 @@
 
 mod awk;
 mod base64;
+pub mod bind;
 mod cat;
 mod copy;
 pub mod curl;

@@ -29,6 +29,8 @@ struct Options {
     keep: bool,
     scan: bool,
     verbose: bool,
+    /// UDP, which the network does not have.
+    datagrams: bool,
     port: Option<u16>,
     limit: Option<Duration>,
     /// The program that serves the connection, with its arguments.
@@ -51,6 +53,7 @@ fn parse(arguments: &[String]) -> Option<Options> {
                 'k' => options.keep = true,
                 'z' => options.scan = true,
                 'v' => options.verbose = true,
+                'u' => options.datagrams = true,
                 'n' | '4' | 'N' => {}
                 'p' | 'w' | 'e' => {
                     let attached = letters.as_str();
@@ -76,6 +79,7 @@ fn parse(arguments: &[String]) -> Option<Options> {
 async fn nc(process: &Process) -> i32 {
     let options = parse(process.args());
     match &options {
+        Some(options) if options.datagrams => process.fail("UDP is not simulated").await,
         Some(options) if options.listen => match options.port.or_else(|| options.operands.last()?.parse().ok()) {
             Some(port) => listen(process, options, port).await,
             None => usage(process).await,

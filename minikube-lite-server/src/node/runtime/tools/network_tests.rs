@@ -5,7 +5,7 @@ use super::super::pipe::{Input, Output};
 use super::super::process::{Process, Program};
 use super::super::world::tests::world_in;
 use super::super::world::{Child, Start, World};
-use super::{curl, getent, nc, nslookup, ping, wget};
+use super::{bind, curl, getent, nc, nslookup, ping, wget};
 use crate::environment::Environment;
 use crate::node::network::tests::Cluster;
 use crate::node::network::{Accepted, Handler, Listening, PodNetwork};
@@ -19,7 +19,10 @@ const TOOLS: &[(&str, Program)] = &[
     ("/bin/curl", curl::run),
     ("/bin/wget", wget::run),
     ("/bin/nc", nc::run),
-    ("/bin/nslookup", nslookup::run),
+    ("/bin/busybox_nslookup", nslookup::run),
+    ("/usr/bin/nslookup", bind::nslookup),
+    ("/usr/bin/dig", bind::dig),
+    ("/usr/bin/host", bind::host),
     ("/bin/getent", getent::run),
     ("/bin/ping", ping::run),
     ("/bin/forever", forever),
@@ -265,24 +268,80 @@ async fn names_are_looked_up() {
     let server = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n";
     let domain = "backend.ns.svc.cluster.local";
     assert_eq!(
-        run(world, &format!("nslookup {domain}")).await,
+        run(world, &format!("busybox_nslookup {domain}")).await,
         out(0, &format!("{server}Name:\t{domain}\nAddress: 10.96.0.50\n\n\n"), "")
     );
-    let (code, short, _) = run(world, "nslookup backend").await;
+    let (code, short, _) = run(world, "busybox_nslookup backend").await;
     assert_eq!(code, 1, "one of the search domains does not have it");
     assert!(short.starts_with(&format!("{server}Name:\t{domain}\nAddress: 10.96.0.50\n\n")), "{short}");
     assert!(short.contains("** server can't find backend.svc.cluster.local: NXDOMAIN\n\n"), "{short}");
     assert_eq!(
-        run(world, "nslookup -type=a nosuch.ns.svc.cluster.local").await,
+        run(world, "busybox_nslookup -type=a nosuch.ns.svc.cluster.local").await,
         out(1, &format!("{server}** server can't find nosuch.ns.svc.cluster.local: NXDOMAIN\n\n"), "")
     );
     assert_eq!(
-        run(world, "nslookup 10.96.0.50").await,
+        run(world, "busybox_nslookup 10.96.0.50").await,
         out(0, &format!("{server}50.0.96.10.in-addr.arpa\tname = {domain}\n\n"), "")
     );
     assert_eq!(run(world, "getent hosts backend").await, out(0, &format!("10.96.0.50      {domain}\n"), ""));
     assert_eq!(run(world, "getent hosts own").await, out(0, "10.244.0.3      own.example own\n", ""));
     assert_eq!(run(world, "getent hosts nosuch").await, out(2, "", ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_looked_up_with_binds_tools() {
+    let Scene { world, .. } = &scene();
+    let domain = "backend.ns.svc.cluster.local";
+    let server = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\n";
+    let nslookup = "nslookup";
+    for name in ["backend", "backend.ns", domain] {
+        let answer = format!("{server}Name:\t{domain}\nAddress: 10.96.0.50\n\n");
+        assert_eq!(run(world, &format!("{nslookup} {name}")).await, out(0, &answer, ""), "{name}");
+    }
+    assert_eq!(
+        run(world, &format!("{nslookup} nosuch 10.96.0.10")).await,
+        out(1, &format!("{server}** server can't find nosuch: NXDOMAIN\n\n"), "")
+    );
+    assert_eq!(run(world, &format!("{nslookup} backend 10.244.0.3")).await.1, ";; no servers could be reached\n");
+    assert_eq!(
+        run(world, &format!("{nslookup} 10.96.0.50")).await,
+        out(0, &format!("50.0.96.10.in-addr.arpa\tname = {domain}.\n\n"), "")
+    );
+    assert_eq!(run(world, "host backend").await, out(0, &format!("{domain} has address 10.96.0.50\n"), ""));
+    assert_eq!(run(world, "host nosuch").await, out(1, "Host nosuch not found: 3(NXDOMAIN)\n", ""));
+    assert_eq!(
+        run(world, "host 10.96.0.50").await,
+        out(0, &format!("50.0.96.10.in-addr.arpa domain name pointer {domain}.\n"), "")
+    );
+    let srv = format!("_http._tcp.{domain}");
+    assert_eq!(
+        run(world, &format!("host -t srv {srv}")).await,
+        out(0, &format!("{srv} has SRV record 0 100 80 {domain}.\n"), "")
+    );
+    assert_eq!(run(world, &format!("dig +short {domain} @10.96.0.10")).await, out(0, "10.96.0.50\n", ""));
+    // Search domains are for those who ask for them.
+    assert_eq!(run(world, "dig +short backend").await, out(0, "", ""));
+    assert_eq!(run(world, "dig +short +search backend").await, out(0, "10.96.0.50\n", ""));
+    assert_eq!(run(world, "dig +short -x 10.96.0.50").await, out(0, &format!("{domain}.\n"), ""));
+    assert_eq!(
+        run(world, &format!("dig +noall +answer {domain}")).await,
+        out(0, &format!("{domain}. 30\tIN\tA\t10.96.0.50\n"), "")
+    );
+    let (code, all, _) = run(world, "dig nosuch.ns.svc.cluster.local AAAA").await;
+    assert_eq!(code, 0);
+    for part in [
+        "; <<>> DiG 9.20.10 <<>> nosuch.ns.svc.cluster.local AAAA\n",
+        "opcode: QUERY, status: NXDOMAIN, id: ",
+        ";; flags: qr aa rd; QUERY: 1, ANSWER: 0, AUTHORITY: 1, ADDITIONAL: 1\n",
+        ";; QUESTION SECTION:\n;nosuch.ns.svc.cluster.local.\tIN\tAAAA\n\n",
+        "cluster.local.\t\t30\tIN\tSOA\tns.dns.cluster.local. hostmaster.cluster.local. ",
+        ";; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)\n",
+    ] {
+        assert!(all.contains(part), "{part:?} is not in {all}");
+    }
+    let (_, all, _) = run(world, "dig kubernetes.default.svc.cluster.local").await;
+    assert!(all.contains("NXDOMAIN"), "{all}");
+    assert_eq!(run(world, "dig x MX").await.0, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,11 +3,15 @@
 use super::directives::{self, Known};
 use super::syntax::{self, Directive, Mistake};
 use super::template::Template;
+use super::tls;
 use crate::node::runtime::files::Files;
+use regex_lite::{Regex, RegexBuilder};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use tokio_rustls::TlsAcceptor;
 
 /// A whole configuration.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Config {
     pub servers: Vec<VirtualServer>,
     pub upstreams: Vec<Upstream>,
@@ -15,6 +19,8 @@ pub struct Config {
     pub daemon: bool,
     /// What is understood by nginx but not simulated.
     pub warnings: Vec<String>,
+    /// How TLS is spoken on the ports where it is.
+    pub certificates: HashMap<u16, TlsAcceptor>,
     /// What requests are passed to: a group or `HOST[:PORT]`, and where that was said.
     pub passes: Vec<(String, Directive)>,
 }
@@ -30,6 +36,8 @@ pub struct Upstream {
 /// A `server` block.
 #[derive(Debug)]
 pub struct VirtualServer {
+    /// Where it stands.
+    pub at: Directive,
     pub listens: Vec<Listen>,
     pub names: Vec<String>,
     pub scope: Scope,
@@ -42,15 +50,80 @@ pub struct Listen {
     pub address: Ipv4Addr,
     pub port: u16,
     pub default: bool,
+    pub tls: bool,
 }
 
 /// A `location` block.
 #[derive(Debug)]
 pub struct Location {
-    pub path: String,
-    pub exact: bool,
+    pub path: Matcher,
     pub scope: Scope,
     pub action: Action,
+}
+
+/// The paths of a location.
+#[derive(Clone, Debug)]
+pub enum Matcher {
+    Exact(String),
+    /// All that begin so; `is_final` keeps regular expressions from being tried (`^~`).
+    Prefix {
+        path: String,
+        is_final: bool,
+    },
+    /// Where it is written as that, and what it is.
+    Regex(String, Regex),
+}
+
+impl Matcher {
+    /// Reads what stands between `location` and the block. `None`: it is of no kind that is simulated.
+    fn read(block: &Directive) -> Result<Option<Matcher>, Mistake> {
+        let (modifier, path) = match block.args.as_slice() {
+            // The modifier may stand right before the path.
+            [path] => match ["^~", "~*", "~", "="].iter().find_map(|m| Some((*m, path.strip_prefix(m)?))) {
+                Some((modifier, path)) if !path.is_empty() => (modifier, path),
+                _ => ("", path.as_str()),
+            },
+            [modifier, path] => (modifier.as_str(), path.as_str()),
+            _ => return Err(wrong_number(block)),
+        };
+        let regex = |ignore_case: bool| {
+            /// What a compiled expression may take, in bytes.
+            const SIZE: usize = 1 << 20;
+            let regex = RegexBuilder::new(path).case_insensitive(ignore_case).size_limit(SIZE).build();
+            regex.map_err(|why| block.mistake(format!("pcre2_compile() failed: {why} in \"{path}\"")))
+        };
+        Ok(Some(match modifier {
+            "" if path.starts_with('@') => return Ok(None),
+            "" => Matcher::Prefix { path: path.into(), is_final: false },
+            "^~" => Matcher::Prefix { path: path.into(), is_final: true },
+            "=" => Matcher::Exact(path.into()),
+            "~" | "~*" => Matcher::Regex(path.into(), regex(modifier == "~*")?),
+            _ => return Err(block.mistake(format!("invalid location modifier \"{modifier}\""))),
+        }))
+    }
+
+    /// Whether two locations would be for the same paths.
+    fn is_same(&self, other: &Matcher) -> bool {
+        match (self, other) {
+            (Matcher::Exact(one), Matcher::Exact(other)) => one == other,
+            (Matcher::Prefix { path: one, .. }, Matcher::Prefix { path: other, .. }) => one == other,
+            _ => false,
+        }
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Matcher::Exact(path) | Matcher::Prefix { path, .. } | Matcher::Regex(path, _) => path,
+        }
+    }
+    /// The beginning of the path that a `proxy_pass` or an `alias` replaces.
+    pub fn replaced(&self) -> &str {
+        match self {
+            Matcher::Regex(..) => "",
+            _ => self.text(),
+        }
+    }
 }
 
 /// What inner blocks take over from outer ones.
@@ -67,6 +140,9 @@ pub struct Scope {
     pub tokens: bool,
     /// What requests that are passed on carry beside their own headers.
     pub proxy_headers: Vec<Header>,
+    /// The files of the certificate and of its key.
+    pub certificate: Option<Directive>,
+    pub key: Option<Directive>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +185,8 @@ impl Default for Scope {
             autoindex: false,
             tokens: true,
             proxy_headers: Vec::new(),
+            certificate: None,
+            key: None,
         }
     }
 }
@@ -154,6 +232,7 @@ impl Config {
                 _ => config.known(directive)?,
             }
         }
+        config.certificates = tls::acceptors(files, &config)?;
         if !has_events {
             let message = "no \"events\" section in configuration".to_string();
             return Err(Mistake { message, file: file.into(), line: 0 });
@@ -198,6 +277,7 @@ impl Config {
     fn server(&mut self, block: &Directive, outer: &Scope) -> Result<(), Mistake> {
         let mut scope = outer.inner();
         let mut server = VirtualServer {
+            at: Directive { block: None, ..block.clone() },
             listens: Vec::new(),
             names: Vec::new(),
             scope: outer.clone(),
@@ -215,7 +295,7 @@ impl Config {
         }
         scope.inherit(outer);
         if server.listens.is_empty() {
-            server.listens.push(Listen { address: Ipv4Addr::UNSPECIFIED, port: 80, default: false });
+            server.listens.push(Listen { address: Ipv4Addr::UNSPECIFIED, port: 80, default: false, tls: false });
         }
         for directive in block.body().iter().filter(|d| d.name == "location") {
             self.location(directive, &scope, &mut server.locations)?;
@@ -226,22 +306,11 @@ impl Config {
     }
 
     fn location(&mut self, block: &Directive, outer: &Scope, all: &mut Vec<Location>) -> Result<(), Mistake> {
-        let (exact, path) = match block.args.as_slice() {
-            [path] if path.starts_with('~') && path.len() > 1 => return self.unsupported(block, "regular expressions"),
-            [path] => (false, path),
-            [modifier, path] if modifier == "=" => (true, path),
-            [modifier, path] if modifier == "^~" => (false, path),
-            [modifier, _] if modifier.starts_with('~') => return self.unsupported(block, "regular expressions"),
-            [modifier, _] => return Err(block.mistake(format!("invalid location modifier \"{modifier}\""))),
-            _ => return Err(wrong_number(block)),
-        };
-        if path.starts_with('@') {
-            return self.unsupported(block, "named locations");
+        let Some(path) = Matcher::read(block)? else { return self.unsupported(block, "named locations") };
+        if all.iter().any(|other| other.path.is_same(&path)) {
+            return Err(block.mistake(format!("duplicate location \"{}\"", path.text())));
         }
-        if all.iter().any(|other| (other.exact, &other.path) == (exact, path)) {
-            return Err(block.mistake(format!("duplicate location \"{path}\"")));
-        }
-        let mut location = Location { path: path.clone(), exact, scope: outer.inner(), action: Action::default() };
+        let mut location = Location { path, scope: outer.inner(), action: Action::default() };
         let mut inner = Vec::new();
         for directive in block.body() {
             match directive.name.as_str() {
@@ -266,6 +335,8 @@ impl Config {
             "access_log" => scope.access_log = directive.arg() != "off",
             "default_type" => scope.default_type = one(directive)?.into(),
             "autoindex" => scope.autoindex = flag(directive)?,
+            "ssl_certificate" => scope.certificate = one(directive).map(|_| Some(directive.clone()))?,
+            "ssl_certificate_key" => scope.key = one(directive).map(|_| Some(directive.clone()))?,
             "server_tokens" => scope.tokens = directive.arg() != "off",
             "add_header" | "proxy_set_header" => {
                 let [name, value, rest @ ..] = args else { return Err(wrong_number(directive)) };
@@ -394,7 +465,8 @@ fn listen(directive: &Directive) -> Result<Option<Listen>, Mistake> {
     let port = port.parse().ok().filter(|port| *port > 0);
     let port =
         port.ok_or_else(|| directive.mistake(format!("invalid port in \"{given}\" of the \"listen\" directive")))?;
-    Ok(Some(Listen { address, port, default }))
+    let tls = directive.args.iter().any(|word| word == "ssl");
+    Ok(Some(Listen { address, port, default, tls }))
 }
 
 fn with_port(host: &str) -> String {

@@ -8,6 +8,7 @@ mod proxy;
 mod site;
 mod syntax;
 mod template;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -311,7 +312,13 @@ fn listen(
         let serve = move |accepted: Accepted, _| {
             let generation = current.read().unwrap_or_else(PoisonError::into_inner).clone();
             generation.running.counts.accepted.fetch_add(1, Ordering::Relaxed);
-            web::serve(accepted, generation.running.clone(), generation.draining.clone())
+            async move {
+                let (running, draining) = (generation.running.clone(), generation.draining.clone());
+                match running.config.certificates.get(&port).cloned() {
+                    Some(acceptor) => tls::serve(acceptor, accepted, running, draining).await,
+                    None => web::serve(accepted, running, draining).await,
+                }
+            }
         };
         let listening = server.listen(process.world.network(), address, port, serve);
         listening.map_err(|error| {

@@ -1,8 +1,9 @@
 //! How requests are answered by a configuration.
 
-use super::config::{Action, Config, Listen, Location, Scope, VirtualServer};
+use super::config::{Action, Config, Listen, Location, Matcher, Scope, VirtualServer};
 use super::pages;
 use super::proxy::{self, Upstreams};
+use super::template::Template;
 use crate::node::runtime::files::Files;
 use crate::node::runtime::images::http::{self as server, Ends, Reply, Site};
 use crate::node::runtime::images::{site_files, times};
@@ -54,6 +55,8 @@ pub struct Exchange<'a> {
     pub server: &'a VirtualServer,
     /// The path, which redirects within the server change.
     pub uri: String,
+    /// What the groups of the location's regular expression have matched, the whole first.
+    pub captures: Vec<String>,
 }
 
 /// An answer before the headers that every answer has.
@@ -89,8 +92,15 @@ impl Site for Running {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).or(parts.uri.host()).unwrap_or("");
         let server = choose(&self.config, ends, host.rsplit_once(':').map_or(host, |(name, _)| name));
         let path = site_files::normalize(parts.uri.path());
-        let mut exchange =
-            Exchange { running: self, ends, parts: &parts, body: Bytes::new(), server, uri: path.unwrap_or_default() };
+        let mut exchange = Exchange {
+            running: self,
+            ends,
+            parts: &parts,
+            body: Bytes::new(),
+            server,
+            uri: path.unwrap_or_default(),
+            captures: Vec::new(),
+        };
         let (answer, scope) = if exchange.uri.is_empty() || (host.is_empty() && parts.version == Version::HTTP_11) {
             (Answer::new(StatusCode::BAD_REQUEST), &server.scope)
         } else {
@@ -125,11 +135,30 @@ fn choose<'a>(config: &'a Config, ends: Ends, host: &str) -> &'a VirtualServer {
     found.unwrap_or(&config.servers[0])
 }
 
-/// The location for a path: the exact one, or else that with the longest beginning.
-fn locate<'a>(server: &'a VirtualServer, uri: &str) -> Option<&'a Location> {
-    let exact = server.locations.iter().find(|location| location.exact && location.path == uri);
-    let begins = server.locations.iter().filter(|location| !location.exact && uri.starts_with(&location.path));
-    exact.or_else(|| begins.max_by_key(|location| location.path.len()))
+/// The location for a path: the exact one, or else the first regular expression that matches, or else that with the longest
+/// beginning. With what the groups of the expression match.
+fn locate<'a>(server: &'a VirtualServer, uri: &str) -> (Option<&'a Location>, Vec<String>) {
+    let (mut longest, mut length, mut is_final) = (None, 0, false);
+    for location in &server.locations {
+        match &location.path {
+            Matcher::Exact(path) if path == uri => return (Some(location), Vec::new()),
+            Matcher::Prefix { path, is_final: ends } if uri.starts_with(path) && path.len() >= length => {
+                (longest, length, is_final) = (Some(location), path.len(), *ends);
+            }
+            _ => {}
+        }
+    }
+    let expressions = server.locations.iter().filter_map(|location| match &location.path {
+        Matcher::Regex(_, regex) if !is_final => Some((location, regex.captures(uri)?)),
+        _ => None,
+    });
+    match { expressions }.next() {
+        Some((location, groups)) => {
+            let groups = groups.iter().map(|group| group.map_or("", |group| group.as_str()).to_string());
+            (Some(location), groups.collect())
+        }
+        None => (longest, Vec::new()),
+    }
 }
 
 impl<'a> Exchange<'a> {
@@ -137,7 +166,8 @@ impl<'a> Exchange<'a> {
     async fn answer(&mut self) -> (Answer, &'a Scope) {
         let (mut redirects, mut error) = (0, None);
         loop {
-            let location = locate(self.server, &self.uri);
+            let (location, captures) = locate(self.server, &self.uri);
+            self.captures = captures;
             let scope = location.map_or(&self.server.scope, |location| &location.scope);
             let step = match self.step(location, scope, error.is_some() || redirects > 0).await {
                 Step::Redirect(_) if redirects >= REDIRECTS => Step::Error(StatusCode::INTERNAL_SERVER_ERROR),
@@ -185,7 +215,9 @@ impl<'a> Exchange<'a> {
             return self.stub_status();
         }
         if let Some(target) = &action.proxy_pass {
-            return match proxy::pass(self, target, location.map_or("", |location| &location.path), scope).await {
+            return match proxy::pass(self, target, location.map_or("", |location| location.path.replaced()), scope)
+                .await
+            {
                 Ok(answer) => Step::Done(answer),
                 Err(status) => Step::Error(status),
             };
@@ -196,7 +228,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn returns(&self, code: u16, text: &super::template::Template, scope: &Scope) -> Step {
+    fn returns(&self, code: u16, text: &Template, scope: &Scope) -> Step {
         let Ok(status) = StatusCode::from_u16(code) else { return Step::Error(StatusCode::INTERNAL_SERVER_ERROR) };
         let text = text.fill(|name| self.variable(name));
         if matches!(code, 301 | 302 | 303 | 307 | 308) {
@@ -210,7 +242,11 @@ impl<'a> Exchange<'a> {
 
     /// A URL with the host of the request, unless it has one.
     fn absolute(&self, url: &str) -> String {
-        if url.starts_with('/') { format!("http://{}{url}", self.header(HOST)) } else { url.to_string() }
+        if url.starts_with('/') {
+            format!("{}://{}{url}", self.ends.scheme, self.header(HOST))
+        } else {
+            url.to_string()
+        }
     }
 
     fn type_of(&self, scope: &Scope) -> String {
@@ -219,15 +255,15 @@ impl<'a> Exchange<'a> {
 
     async fn try_files(
         &self,
-        files: &[super::template::Template],
-        last: &super::template::Template,
+        files: &[Template],
+        last: &Template,
         action: &Action,
         location: Option<&Location>,
         scope: &Scope,
     ) -> Step {
         for candidate in files {
             let uri = candidate.fill(|name| self.variable(name));
-            let path = path(&uri, action, location, scope);
+            let path = self.path(&uri, action, location, scope);
             match (site_files::find(self.files(), &path), uri.ends_with('/')) {
                 (Found::File(_), false) | (Found::Directory, true) => {
                     return self.file_at(&uri, action, location, scope).await;
@@ -251,7 +287,7 @@ impl<'a> Exchange<'a> {
         if self.parts.method != Method::GET && self.parts.method != Method::HEAD {
             return Step::Error(StatusCode::METHOD_NOT_ALLOWED);
         }
-        let path = path(uri, action, location, scope);
+        let path = self.path(uri, action, location, scope);
         if uri.ends_with('/') {
             return self.index(uri, &path, scope).await;
         }
@@ -318,6 +354,16 @@ impl<'a> Exchange<'a> {
         Step::Error(StatusCode::FORBIDDEN)
     }
 
+    /// Where the file for a path is.
+    fn path(&self, uri: &str, action: &Action, location: Option<&Location>, scope: &Scope) -> String {
+        match (&action.alias, location.map(|location| &location.path)) {
+            // It names the file with what the expression has matched.
+            (Some(alias), Some(Matcher::Regex(..))) => Template::parse(alias).fill(|name| self.variable(name)),
+            (Some(alias), Some(path)) => format!("{alias}{}", uri.strip_prefix(path.text()).unwrap_or(uri)),
+            _ => format!("{}{uri}", scope.root),
+        }
+    }
+
     fn stub_status(&self) -> Step {
         let counts = &self.running.counts;
         let (accepted, requests) = (counts.accepted.load(Ordering::Relaxed), counts.requests.load(Ordering::Relaxed));
@@ -363,7 +409,8 @@ impl<'a> Exchange<'a> {
             "server_port" => local.port().to_string(),
             "server_name" => self.server.names.first().cloned().unwrap_or_default(),
             "server_protocol" => format!("{:?}", self.parts.version),
-            "scheme" => "http".into(),
+            "scheme" => self.ends.scheme.into(),
+            "https" => if self.ends.scheme == "https" { "on" } else { "" }.into(),
             "uri" | "document_uri" => self.uri.clone(),
             "request_uri" => self.parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_string(),
             "request_method" => self.parts.method.to_string(),
@@ -379,6 +426,9 @@ impl<'a> Exchange<'a> {
                 format!("{}.{:03}", now.as_second(), now.subsec_millisecond())
             }
             "pid" => "1".into(),
+            number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                number.parse().ok().and_then(|at: usize| self.captures.get(at)).cloned().unwrap_or_default()
+            }
             _ => match name.split_once('_') {
                 Some(("arg", name)) => server::parameter(query, name).unwrap_or_default(),
                 Some(("http", name)) => HeaderName::try_from(name.replace('_', "-"))
@@ -486,12 +536,4 @@ enum Step {
     /// The path goes on at another location.
     Redirect(String),
     Error(StatusCode),
-}
-
-/// Where the file for a path is.
-fn path(uri: &str, action: &Action, location: Option<&Location>, scope: &Scope) -> String {
-    match (&action.alias, location) {
-        (Some(alias), Some(location)) => format!("{alias}{}", uri.strip_prefix(&location.path).unwrap_or(uri)),
-        _ => format!("{}{uri}", scope.root),
-    }
 }

@@ -101,6 +101,30 @@ async fn locations_answer_as_they_are_configured() {
 }
 
 #[tokio::test]
+async fn locations_may_be_regular_expressions() {
+    let nginx = configured(
+        "server { listen 80;\n\
+         location / { return 200 'rest'; }\n\
+         location /static/ { return 200 'static'; }\n\
+         location ^~ /fixed/ { return 200 'fixed'; }\n\
+         location ~ ^/users/([0-9]+)$ { return 200 'user $1'; }\n\
+         location ~* \\.(png|jpg)$ { return 200 'picture $1'; }\n\
+         location ~ ^/download/(.*)$ { alias /usr/share/nginx/html/$1; } }",
+    );
+    for (path, body) in [
+        ("/a", "rest"),
+        ("/static/a", "static"),
+        ("/static/a.PNG", "picture PNG"),
+        ("/fixed/a.png", "fixed"),
+        ("/users/42", "user 42"),
+        ("/users/x", "rest"),
+    ] {
+        assert_eq!(nginx.get(80, path).await.body, body, "{path}");
+    }
+    assert!(nginx.get(80, "/download/index.html").await.body.contains("Welcome to nginx!"));
+}
+
+#[tokio::test]
 async fn requests_are_passed_on_to_other_servers() {
     let environment = Environment::new(Some(1));
     let network = Network::new(environment.clone());
@@ -125,6 +149,15 @@ async fn a_mistake_in_the_configuration_ends_it() {
     for (config, expected) in [
         ("server { lisen 80; }", "[emerg] unknown directive \"lisen\" in /etc/nginx/conf.d/default.conf:1"),
         ("server { listen 80; location / { proxy_pass http://nobody; } }", "host not found in upstream \"nobody\""),
+        ("server { location ~ ( { } }", "pcre2_compile() failed:"),
+        (
+            "server { listen 443 ssl; }",
+            "[emerg] no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive in",
+        ),
+        (
+            "server { listen 443 ssl; ssl_certificate /no; ssl_certificate_key /no; }",
+            "[emerg] cannot load certificate \"/no\": BIO_new_file() failed",
+        ),
         ("server { listen 80\n}", "unexpected \"}\" in /etc/nginx/conf.d/default.conf:2"),
     ] {
         let mut nginx = configured(config);

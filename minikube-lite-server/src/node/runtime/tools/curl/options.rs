@@ -26,6 +26,10 @@ pub struct Options {
     pub data: Vec<Data>,
     pub json: bool,
     pub user: Option<String>,
+    /// Any certificate of a server is good.
+    pub insecure: bool,
+    /// The file of authorities whose certificates are good.
+    pub authorities: Option<String>,
     pub dump_header: Option<String>,
     pub write_out: Option<String>,
     pub max_time: Option<Duration>,
@@ -100,6 +104,7 @@ const SHORT: &[(char, &str)] = &[
 
 /// Long options that have a value.
 const WITH_VALUE: &[&str] = &[
+    "cacert",
     "connect-timeout",
     "cookie",
     "data",
@@ -215,6 +220,8 @@ impl Options {
                 self.json = true;
                 self.data.push(data(DataKind::Binary));
             }
+            "insecure" => self.insecure = true,
+            "cacert" => self.authorities = Some(value.to_string()),
             "user" => self.user = Some(value.to_string()),
             "output" => self.outputs.push(Sink::File(value.to_string())),
             "remote-name" => self.outputs.push(Sink::RemoteName),
@@ -231,8 +238,8 @@ impl Options {
             "help" => self.help = true,
             "version" => self.version = true,
             // What they ask for is so anyway, or makes no difference here.
-            "ipv4" | "no-buffer" | "globoff" | "insecure" | "disable" | "http1.1" | "http1.0" | "compressed"
-            | "no-keepalive" | "tcp-nodelay" | "retry-max-time" | "no-verbose" | "styled-output" => {}
+            "ipv4" | "no-buffer" | "globoff" | "disable" | "http1.1" | "http1.0" | "compressed" | "no-keepalive"
+            | "tcp-nodelay" | "retry-max-time" | "no-verbose" | "styled-output" => {}
             _ => return Err(format!("option {shown}: is unknown")),
         }
         Ok(())

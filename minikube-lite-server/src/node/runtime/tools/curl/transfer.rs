@@ -5,6 +5,7 @@ use super::super::super::process::Process;
 use super::super::http::{self, Body, Client, Head, Problem, Request, Url, UrlProblem};
 use super::options::{DataKind, Options};
 use super::{VERSION, progress};
+use crate::node::network::tls::Trust;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::{self, CertificateError};
 
 /// Redirects that are followed unless told otherwise.
 const MAX_REDIRECTS: usize = 50;
@@ -39,6 +41,8 @@ impl Failure {
 pub struct Times {
     pub lookup: Duration,
     pub connect: Duration,
+    /// Zero without TLS.
+    pub handshake: Duration,
     pub first_byte: Duration,
     pub total: Duration,
 }
@@ -81,6 +85,7 @@ impl Report {
 
 /// A connection that may be used again.
 pub struct Kept {
+    scheme: &'static str,
     host: String,
     client: Client,
 }
@@ -235,17 +240,16 @@ impl<'a> Transfer<'a> {
     ) -> Result<Option<Url>, Failure> {
         self.report.effective_url = url.to_string();
         (self.report.scheme, self.report.method) = (url.scheme, method.to_string());
-        if url.scheme != "http" {
-            return Err(Failure::new(1, format!("Protocol \"{}\" not supported", url.scheme)));
-        }
         let request = self.request(url, method, body);
         let reused = connection.take().filter(|kept| {
-            kept.host == url.host && kept.client.address.port() == url.port && kept.client.is_reusable()
+            (kept.scheme, &kept.host) == (url.scheme, &url.host)
+                && kept.client.address.port() == url.port
+                && kept.client.is_reusable()
         });
         let is_reused = reused.is_some();
         let mut client = match reused {
             Some(kept) => {
-                self.info(&format!("Re-using existing http: connection with host {}", url.host)).await;
+                self.info(&format!("Re-using existing {}: connection with host {}", url.scheme, url.host)).await;
                 kept.client
             }
             None => self.connect(url).await?,
@@ -277,7 +281,7 @@ impl<'a> Transfer<'a> {
         self.read_body(&mut client, &mut answer, output, next.is_some()).await?;
         if client.is_reusable() {
             self.info(&format!("Connection #0 to host {} left intact", url.host)).await;
-            *connection = Some(Kept { host: url.host.clone(), client });
+            *connection = Some(Kept { scheme: url.scheme, host: url.host.clone(), client });
         } else {
             self.info("shutting down connection #0").await;
         }
@@ -315,9 +319,27 @@ impl<'a> Transfer<'a> {
                 self.report.connects += 1;
                 self.report.times.connect = self.start.elapsed();
                 self.info(&format!("Connected to {host} ({ip}) port {port}\n* using HTTP/1.x")).await;
-                Ok(client)
+                if url.scheme == "https" { self.begin_tls(host, client).await } else { Ok(client) }
             }
         }
+    }
+
+    async fn begin_tls(&mut self, host: &str, client: Client) -> Result<Client, Failure> {
+        // No certificate in the cluster is signed by an authority that images bring along.
+        let authorities = match &self.options.authorities {
+            _ if self.options.insecure => Default::default(),
+            Some(file) => self
+                .process
+                .world
+                .files()
+                .read(&self.process.path(file))
+                .map_err(|_| Failure::new(77, format!("error adding trust anchors from file: {file}")))?,
+            None => Default::default(),
+        };
+        let trust = if self.options.insecure { Trust::Anybody } else { Trust::Authorities(&authorities) };
+        let client = client.begin_tls(host, trust).await.map_err(|problem| tls_failure(host, &problem))?;
+        self.report.times.handshake = self.start.elapsed();
+        Ok(client)
     }
 
     fn request(&self, url: &Url, method: &str, body: &[u8]) -> Request {
@@ -448,6 +470,38 @@ impl<'a> Transfer<'a> {
     /// Writes to standard error, which may be closed.
     async fn say(&self, text: &str) {
         let _ = self.process.stderr.write(text.as_bytes()).await;
+    }
+}
+
+/// What curl, with OpenSSL, says when TLS cannot begin.
+fn tls_failure(host: &str, problem: &io::Error) -> Failure {
+    /// What follows on the reason for which a server is not trusted.
+    const ADVICE: &str = "\nMore details here: https://curl.se/docs/sslcerts.html\n\ncurl failed to verify the legitimacy of \
+                          the server and therefore could not\nestablish a secure connection to it. To learn more about this \
+                          situation and\nhow to fix it, please visit the webpage mentioned above.";
+    let cause = problem.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            let why = match why {
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    let kind = if host.parse::<std::net::Ipv4Addr>().is_ok() { "ipv4 address" } else { "hostname" };
+                    format!("SSL: no alternative certificate subject name matches target {kind} '{host}'")
+                }
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    "SSL certificate problem: certificate has expired".into()
+                }
+                _ => "SSL certificate problem: unable to get local issuer certificate".into(),
+            };
+            Failure::new(60, format!("{why}{ADVICE}"))
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            Failure::new(35, "TLS connect error: error:0A0000C6:SSL routines::packet length too long")
+        }
+        Some(other) => Failure::new(35, format!("TLS connect error: {other}")),
+        None if problem.kind() == io::ErrorKind::UnexpectedEof => {
+            Failure::new(35, "TLS connect error: error:0A000126:SSL routines::unexpected eof while reading")
+        }
+        None => Failure::new(35, format!("Recv failure: {}", http::reason(problem))),
     }
 }
 

@@ -7,6 +7,7 @@ pub use body::Body;
 pub use url::{Url, UrlProblem};
 
 use super::hosts;
+use crate::node::network::tls::{self, Trust};
 use crate::node::network::{Connection, LookupError};
 use crate::node::runtime::world::World;
 use bytes::{Bytes, BytesMut};
@@ -94,6 +95,15 @@ impl Client {
     pub async fn connect(world: &World, address: SocketAddrV4) -> io::Result<Client> {
         let connection = world.network().connect(address).await?;
         Ok(Client { address, connection, received: BytesMut::new(), is_reusable: true })
+    }
+
+    /// Begins TLS, before any request.
+    ///
+    /// # Errors
+    /// What [`tls::connect`] gives.
+    pub async fn begin_tls(self, host: &str, trust: Trust<'_>) -> io::Result<Client> {
+        let connection = tls::connect(self.connection, host, trust).await?;
+        Ok(Client { connection, ..self })
     }
 
     /// Whether another request can be sent.

@@ -1,5 +1,7 @@
 //! `agnhost` of Kubernetes' own tests: small servers that tell who they are, or misbehave when asked to.
 
+mod grpc_health;
+
 use super::http::{self, Ends, Reply, Site};
 use super::program::{self, log, stopped, stopped_go};
 use super::serving::Server;
@@ -25,7 +27,8 @@ const LARGEST: usize = 1 << 20;
 const WELL: i64 = 10;
 
 pub fn image(_: &Reference) -> Image {
-    static TREE: LazyLock<Arc<Tree>> = LazyLock::new(|| Arc::new(bases::alpine_with_curl().program("/agnhost", run)));
+    static TREE: LazyLock<Arc<Tree>> =
+        LazyLock::new(|| Arc::new(bases::with_bind(bases::alpine_with_curl()).program("/agnhost", run)));
     Image::new(&TREE).entrypoint(&["/agnhost"]).cmd(&["pause"])
 }
 
@@ -144,6 +147,7 @@ fn run(mut process: Process) -> BoxFuture<'static, i32> {
             "netexec" => (Mode::NetExec, "http-port", 8080),
             "serve-hostname" => (Mode::Hostname, "port", 9376),
             "liveness" => (Mode::Liveness, "port", 8080),
+            "grpc-health-checking" => return grpc_health::run(process).await,
             "pause" => {
                 log(&process, "Paused").await;
                 stopped(&mut process.signals, &[Signal::Term, Signal::Int]).await;
@@ -152,7 +156,7 @@ fn run(mut process: Process) -> BoxFuture<'static, i32> {
             "" | "help" | "--help" => {
                 log(
                     &process,
-                    "Usage:\n  app [command]\n\nSimulated commands: liveness, netexec, pause, serve-hostname",
+                    "Usage:\n  app [command]\n\nSimulated commands: grpc-health-checking, liveness, netexec, pause, serve-hostname",
                 )
                 .await;
                 return 0;
