@@ -253,6 +253,62 @@ async fn two_hundred_commands_run_at_once_and_leave_nothing_behind() {
     assert!(!String::from_utf8_lossy(&left).contains("cat"), "{}", String::from_utf8_lossy(&left));
 }
 
+/// What the server says of itself.
+fn metric(server: &Server, name: &str) -> u64 {
+    let metrics = server.kubectl().ok("get --raw /metrics");
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_vanish_leave_no_task_and_no_socket() {
+    let server = cluster();
+    let pods = "/api/v1/namespaces/default/pods";
+    let web = server.kubectl().ok("get pod -l app=web -o jsonpath={.items[0].metadata.name}");
+    let tasks = || metric(&server, "minikube_lite_tasks");
+    let mut before = (tasks(), open_files(server.id()));
+    wait_for("the cluster to be at rest", || {
+        let now = (tasks(), open_files(server.id()));
+        std::mem::replace(&mut before, now) == now
+    });
+    for round in 0..20 {
+        let (got, status) = exec(&server, "stdin=1&command=cat", Some(b"hello")).await;
+        assert!(got == b"hello" && status.contains("Success"), "{status}");
+        for command in ["command=cat&stdin=1", "command=yes", "command=sh&stdin=1&tty=1"] {
+            let path = format!("{POD}/exec?stdout=1&{command}");
+            let mut socket = over_web_socket(&server, &path, "v5.channel.k8s.io").await.expect("exec is served");
+            // In the middle of what they say, or before.
+            if round % 2 == 0 && !command.contains("cat") {
+                socket.next().await.expect("it says something").expect("the connection is open");
+            }
+            drop(socket);
+            drop(over_spdy(&server, &path, "v4.channel.k8s.io").await.expect("exec is served"));
+        }
+        let attach = format!("{POD}/attach?stdout=1");
+        drop(over_web_socket(&server, &attach, "v5.channel.k8s.io").await.expect("attach is served"));
+        drop(request(&server, Method::GET, &format!("{POD}/log?follow=true"), &[]).await);
+        drop(request(&server, Method::GET, &format!("{pods}?watch=true"), &[]).await);
+        let forward = format!("{pods}/{web}/portforward");
+        let session = over_spdy(&server, &forward, spdy::PORT_FORWARD_PROTOCOL).await.expect("served");
+        let headers = |kind| [("streamType", kind), ("port", "80"), ("requestID", "0")];
+        let _error = session.open(headers("error")).await.expect("streams open");
+        let mut data = session.open(headers("data")).await.expect("streams open");
+        data.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.expect("the connection is open");
+    }
+    let now = || (tasks(), open_files(server.id()));
+    let mut last = now();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while (last.0 > before.0 || last.1 > before.1) && std::time::Instant::now() < deadline {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        last = now();
+    }
+    assert!(last.0 <= before.0 && last.1 <= before.1, "{before:?} tasks and files before, {last:?} after");
+    let left = exec(&server, "command=sh&command=-c&command=ps", None).await.0;
+    let left = String::from_utf8_lossy(&left).into_owned();
+    assert!(!left.contains("cat") && !left.contains("yes"), "{left}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_has_a_size_and_interrupts() {
     let server = cluster();

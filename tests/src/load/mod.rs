@@ -2,9 +2,11 @@
 
 pub(crate) mod api;
 mod deployment;
+mod idle;
 pub(crate) mod kubeconfig;
 mod measure;
 mod pods;
+mod traffic;
 mod watch;
 
 use api::Api;
@@ -21,7 +23,7 @@ pub struct Options {
     /// The server to drive: the kubeconfig's current context.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: PathBuf,
-    /// Scenarios to run, in this order [default: all].
+    /// Scenarios to run, in this order [default: all but idle, node-port and axum].
     #[arg(long, value_enum, value_delimiter = ',')]
     pub scenario: Vec<Scenario>,
     /// How long each scenario that can go on for ever runs.
@@ -39,6 +41,9 @@ pub struct Options {
     /// Watchers of the fan-out.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub watchers: usize,
+    /// Connections that are open without a request.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub idle: usize,
     /// The server's process, to report its resident memory.
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
@@ -65,17 +70,29 @@ pub enum Scenario {
     Deployment100,
     /// The same of 500.
     Deployment500,
+    /// Requests while 10,000 other connections are open and idle.
+    Idle,
+    /// Requests over HTTP/1.1 to a NodePort of this host that three Pods of nginx serve, over 32 connections.
+    NodePort,
+    /// The same to a plain axum server, to compare with.
+    Axum,
 }
 
 impl Scenario {
     /// The clients that this scenario has unless told otherwise.
     fn clients(self) -> usize {
         match self {
-            Scenario::Creates | Scenario::Gets | Scenario::Patches => 32,
+            Scenario::Creates | Scenario::Gets | Scenario::Patches | Scenario::NodePort | Scenario::Axum => 32,
             Scenario::Watch => 16,
+            Scenario::Idle => 8,
             Scenario::Lists | Scenario::Selected | Scenario::Pages => 4,
             Scenario::Deployment100 | Scenario::Deployment500 => 1,
         }
+    }
+
+    /// Whether it runs unless told otherwise: any API server can take it, whatever else there is.
+    fn is_usual(self) -> bool {
+        !matches!(self, Scenario::Idle | Scenario::NodePort | Scenario::Axum)
     }
 
     fn needs_pods(self) -> bool {
@@ -89,14 +106,15 @@ impl Scenario {
 /// One line: the server cannot be reached, or it refused a request.
 pub async fn run(options: &Options) -> Result<(), String> {
     let access = kubeconfig::read(&options.kubeconfig)?;
-    let chosen = if options.scenario.is_empty() { Scenario::value_variants() } else { &options.scenario };
+    let usual: Vec<_> = Scenario::value_variants().iter().copied().filter(|scenario| scenario.is_usual()).collect();
+    let chosen = if options.scenario.is_empty() { &usual } else { &options.scenario };
     println!("{}", Report::HEADER);
     for scenario in chosen {
         let clients = options.clients.unwrap_or(scenario.clients()).max(1);
         let connections = options.connections.unwrap_or(clients.div_ceil(8).min(4)).max(1);
         let api = Api::connect(&access, connections).await?;
         let namespace = Namespace::make(&api).await?;
-        let measured = measure(options, *scenario, &api, &namespace.name, clients).await;
+        let measured = measure(options, *scenario, &access, &api, &namespace.name, clients).await;
         let memory = options.pid.and_then(measure::resident);
         let deleted = namespace.delete(&api).await;
         let report = Report { scenario: &format!("{scenario:?}").to_lowercase(), clients, memory, measured: measured? };
@@ -109,6 +127,7 @@ pub async fn run(options: &Options) -> Result<(), String> {
 async fn measure(
     options: &Options,
     scenario: Scenario,
+    access: &kubeconfig::Access,
     api: &Api,
     namespace: &str,
     clients: usize,
@@ -129,6 +148,9 @@ async fn measure(
         Scenario::Watch => watch::fan_out(api, namespace, options.watchers, clients, length).await,
         Scenario::Deployment100 => deployment::until_ready(api, namespace, 100).await,
         Scenario::Deployment500 => deployment::until_ready(api, namespace, 500).await,
+        Scenario::Idle => idle::connections(access, api, options.idle, clients, length, options.pid).await,
+        Scenario::NodePort => traffic::node_port(api, namespace, clients, length).await,
+        Scenario::Axum => traffic::axum(clients, length).await,
     }?;
     let after = options.pid.and_then(measure::processor_time);
     measured.server_time = before.zip(after).map(|(before, after)| after.saturating_sub(before));
