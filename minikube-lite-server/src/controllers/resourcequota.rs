@@ -1,4 +1,6 @@
-//! How much of its quotas a namespace uses: counted anew whenever an object that may count comes, goes or ends.
+//! How much of its quotas a namespace uses: counted anew when an object that may count goes or ends, and now and then.
+//!
+//! What comes is charged by the registry before it is there, so that a count at that moment would miss it.
 
 use super::runtime::{Change, Full, Informers, Key, Queue, stored_kinds, work};
 use super::{Context, Tasks};
@@ -13,6 +15,10 @@ use shared_types::quantity::Quantity;
 use shared_types::selector::LabelSelector;
 use shared_types::status::Status;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often everything is counted anew, as by kube-controller-manager.
+const RESYNC: Duration = Duration::from_secs(300);
 
 struct Controller {
     client: Client,
@@ -29,14 +35,17 @@ pub(super) fn start(context: &Context, tasks: &mut Tasks) {
     });
     let queue = controller.queue.clone();
     context.informers.resource_quotas.on_change(move |change: &Change<'_, Full>| {
-        if let Some(quota) = change.new {
+        let spec = |quota: &Full| quota.object.at("spec").clone();
+        if let Some(quota) = change.new
+            && change.old.is_none_or(|old| spec(old) != spec(quota))
+        {
             queue.add(quota.meta.key());
         }
     });
     let this = controller.clone();
     context.informers.on_any_change(move |old, new| {
-        if let (Some(one), None) | (None, Some(one)) = (old, new) {
-            this.count_again(&one.namespace);
+        if let (Some(gone), None) = (old, new) {
+            this.count_again(&gone.namespace);
         }
     });
     let this = controller.clone();
@@ -51,6 +60,15 @@ pub(super) fn start(context: &Context, tasks: &mut Tasks) {
     context.informers.services.on_change(move |change: &Change<'_, Full>| {
         if let (Some(_), Some(service)) = (change.old, change.new) {
             this.count_again(&service.meta.namespace);
+        }
+    });
+    let this = controller.clone();
+    context.spawn(tasks, async move {
+        loop {
+            tokio::time::sleep(RESYNC).await;
+            for quota in this.informers.resource_quotas.all() {
+                this.queue.add(quota.meta.key());
+            }
         }
     });
     // One worker: a quota is counted by one at a time.
