@@ -110,6 +110,9 @@ impl Files {
     }
 
     fn entry(&self, path: &str, follow: bool) -> io::Result<Arc<Entry>> {
+        if let Some(entry) = self.0.straight(path, follow) {
+            return Ok(entry);
+        }
         let resolved = self.0.resolve(path, follow)?;
         let entry = self.0.lookup(&resolved).ok_or(ErrorKind::NotFound)?;
         if path.ends_with('/') && !entry.is_directory() {
@@ -409,7 +412,10 @@ impl Mount {
         format!("{}{path}", self.sub_path)
     }
     fn entry(&self, path: &str) -> Option<Arc<Entry>> {
-        self.volume.entry(&self.inside(path))
+        match self.sub_path.is_empty() {
+            true => self.volume.entry(path),
+            false => self.volume.entry(&self.inside(path)),
+        }
     }
 }
 
@@ -427,6 +433,15 @@ impl Inner {
     fn lookup(&self, path: &str) -> Option<Arc<Entry>> {
         let (mount, inside) = self.mount(path);
         mount.entry(inside)
+    }
+
+    /// What is at a path that is written in the shortest way and leads over no links, as most do. `None`: it may be there all
+    /// the same.
+    fn straight(&self, path: &str, follow: bool) -> Option<Arc<Entry>> {
+        if path.len() > PATH_MAX || path.ends_with('/') || path.contains("//") || path.contains("/.") {
+            return None;
+        }
+        self.lookup(path).filter(|entry| !follow || !matches!(entry.kind, Kind::Link(_)))
     }
 
     /// The path without links, `.` and `..`, where `/` is empty. The last part need not be there.
