@@ -10,6 +10,7 @@ pub mod mask;
 pub mod names;
 pub mod number;
 pub mod patch;
+pub mod pod_resources;
 pub mod quantity;
 pub mod schema;
 pub mod selector;

@@ -12,7 +12,6 @@ mod generic;
 mod metadata;
 mod node;
 mod pod;
-pub mod pod_resources;
 mod pod_template;
 mod policy;
 pub mod probes;

@@ -1,12 +1,12 @@
 //! Nodes.
 
 use super::metadata::{date, labels_and_annotations};
-use super::pod_resources::{self, Amounts};
 use super::report::{Report, joined, or, scalar};
 use super::{metadata, scheduling};
 use jiff::Timestamp;
 use serde_json::Value;
 use shared_types::fields::{Fields, Object};
+use shared_types::pod_resources::{self, Amounts};
 use shared_types::quantity::Quantity;
 use std::collections::BTreeSet;
 

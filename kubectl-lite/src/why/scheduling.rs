@@ -1,9 +1,9 @@
 //! Why no node takes a Pod.
 
 use super::{Finding, Surroundings, condition, shell_word};
-use crate::describe::pod_resources;
 use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::pod_resources;
 use shared_types::quantity::Quantity;
 
 /// What is wrong with a Pod that has no node.

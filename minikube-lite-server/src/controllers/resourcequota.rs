@@ -5,12 +5,12 @@
 use super::runtime::{Change, Full, Informers, Key, Queue, stored_kinds, work};
 use super::{Context, Tasks};
 use crate::client::{Client, Part};
-use crate::registry::pod::total::{Amounts, add, amounts};
 use crate::registry::quota::resource_list;
 use crate::registry::quota::usage::{in_scope, usage};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds;
+use shared_types::pod_resources::{Amounts, add, amounts};
 use shared_types::quantity::Quantity;
 use shared_types::selector::LabelSelector;
 use shared_types::status::Status;
@@ -35,9 +35,8 @@ pub(super) fn start(context: &Context, tasks: &mut Tasks) {
     });
     let queue = controller.queue.clone();
     context.informers.resource_quotas.on_change(move |change: &Change<'_, Full>| {
-        let spec = |quota: &Full| quota.object.at("spec").clone();
         if let Some(quota) = change.new
-            && change.old.is_none_or(|old| spec(old) != spec(quota))
+            && change.old.is_none_or(|old| old.object.at("spec") != quota.object.at("spec"))
         {
             queue.add(quota.meta.key());
         }
@@ -86,11 +85,11 @@ impl Controller {
 
     async fn reconcile(&self, key: Key) -> Result<(), Status> {
         let Some(quota) = self.informers.resource_quotas.get(&key) else { return Ok(()) };
-        let hard = amounts(quota.object.at("spec.hard"));
+        let hard = amounts(quota.object.map("spec.hard"));
         let used = self.used(&quota.object, &hard).await?;
         let change = |quota: &mut Value| {
             // Compared by amount: a status that says the same otherwise stays.
-            let same = |path: &str, wanted: &Amounts| quota.has(path) && amounts(quota.at(path)) == *wanted;
+            let same = |path: &str, wanted: &Amounts| quota.has(path) && amounts(quota.map(path)) == *wanted;
             let (hard_is, used_is) = (same("status.hard", &hard), same("status.used", &used));
             if !hard_is {
                 quota.set("status.hard", quota.at("spec.hard").clone());

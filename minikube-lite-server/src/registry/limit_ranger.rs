@@ -2,10 +2,10 @@
 //! those that go beyond.
 
 use super::Registry;
-use super::pod::total::{Amounts, amounts, total};
 use serde_json::{Map, Value};
 use shared_types::fields::Fields;
 use shared_types::kinds;
+use shared_types::pod_resources::{self, Amounts, amounts};
 use shared_types::quantity::Quantity;
 use shared_types::status::Status;
 
@@ -72,11 +72,11 @@ impl Registry {
                         for container in CONTAINERS.iter().flat_map(|(list, _)| pod.list(list)) {
                             let resources = container.at("resources");
                             let (requests, maxima) =
-                                (amounts(resources.at("requests")), amounts(resources.at("limits")));
+                                (amounts(resources.map("requests")), amounts(resources.map("limits")));
                             check(limit, &requests, &maxima, &mut problems);
                         }
                     }
-                    "Pod" => check(limit, &total(pod, "requests"), &total(pod, "limits"), &mut problems),
+                    "Pod" => check(limit, &pod_resources::requests(pod), &pod_resources::limits(pod), &mut problems),
                     _ => {}
                 }
             }
@@ -100,7 +100,7 @@ fn together(problems: &[String]) -> Option<String> {
 /// Holds requests and limits against `min`, `max` and `maxLimitRequestRatio` of a limit.
 fn check(limit: &Value, requests: &Amounts, limits: &Amounts, problems: &mut Vec<String>) {
     let of = limit.text("type");
-    for (name, bound) in amounts(limit.at("min")) {
+    for (name, bound) in amounts(limit.map("min")) {
         let what = format!("minimum {name} usage per {of} is {bound}");
         match (requests.get(&name), limits.get(&name)) {
             (None, _) => problems.push(format!("{what}.  No request is specified")),
@@ -109,7 +109,7 @@ fn check(limit: &Value, requests: &Amounts, limits: &Amounts, problems: &mut Vec
             _ => {}
         }
     }
-    for (name, bound) in amounts(limit.at("max")) {
+    for (name, bound) in amounts(limit.map("max")) {
         let what = format!("maximum {name} usage per {of} is {bound}");
         match (requests.get(&name), limits.get(&name)) {
             (_, None) => problems.push(format!("{what}.  No limit is specified")),
@@ -118,7 +118,7 @@ fn check(limit: &Value, requests: &Amounts, limits: &Amounts, problems: &mut Vec
             _ => {}
         }
     }
-    for (name, bound) in amounts(limit.at("maxLimitRequestRatio")) {
+    for (name, bound) in amounts(limit.map("maxLimitRequestRatio")) {
         let what = format!("{name} max limit to request ratio per {of} is {bound}");
         let given = |amounts: &Amounts| amounts.get(&name).copied().filter(|amount| !Quantity::is_zero(amount));
         match (given(requests), given(limits)) {
@@ -144,7 +144,7 @@ mod tests {
         let limit = json!({"type": "Container", "min": {"cpu": "100m", "memory": "1Mi"}, "max": {"cpu": "1"},
             "maxLimitRequestRatio": {"cpu": "2"}});
         let mut problems = Vec::new();
-        let (requests, limits) = (amounts(&json!({"cpu": "50m"})), amounts(&json!({"cpu": "1500m"})));
+        let (requests, limits) = (amounts(json!({"cpu": "50m"}).map("")), amounts(json!({"cpu": "1500m"}).map("")));
         check(&limit, &requests, &limits, &mut problems);
         assert_eq!(
             problems,

@@ -8,7 +8,6 @@ mod probes;
 pub mod resources;
 pub mod scheduling;
 mod security;
-pub mod total;
 mod update;
 pub mod validation;
 mod volumes;

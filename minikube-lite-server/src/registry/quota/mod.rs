@@ -5,11 +5,11 @@
 
 pub mod usage;
 
-use super::pod::total::{Amounts, add, amounts};
 use super::{Entry, Expect, Part, Registry, WriteError, WriteOptions, encode, failed};
 use serde_json::{Map, Value};
 use shared_types::fields::Fields;
 use shared_types::kinds::{self, Kind};
+use shared_types::pod_resources::{Amounts, add, amounts};
 use shared_types::status::Status;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn shown(amounts: &Amounts, names: &[&String]) -> String {
 /// # Errors
 /// What is exceeded.
 fn take(quota: &mut Value, more: &Amounts) -> Result<(), String> {
-    let (hard, used) = (amounts(quota.at("status.hard")), amounts(quota.at("status.used")));
+    let (hard, used) = (amounts(quota.map("status.hard")), amounts(quota.map("status.used")));
     let mut after = used.clone();
     add(&mut after, more);
     let beyond = |name: &&String| matches!((after.get(*name), hard.get(*name)), (Some(a), Some(h)) if a > h);
@@ -67,7 +67,7 @@ impl Registry {
         }
         for entry in self.snapshot(quotas, namespace).0 {
             let quota = entry.object()?;
-            let hard = amounts(quota.at("status.hard"));
+            let hard = amounts(quota.map("status.hard"));
             if hard.is_empty() || !usage::in_scope(&quota, kind, object) {
                 continue;
             }
@@ -89,7 +89,7 @@ impl Registry {
                 // There is one already, which creating it will tell.
                 return Ok(());
             }
-            self.charge(entry, &more, dry_run).await.map_err(|problem| match problem {
+            self.charge(entry, quota, &more, dry_run).await.map_err(|problem| match problem {
                 Refusal::Exceeded(why) => forbidden(&why),
                 Refusal::Failed(status) => status,
             })?;
@@ -105,12 +105,17 @@ enum Refusal {
 }
 
 impl Registry {
-    /// Writes into a quota's status that `more` is used, on whatever it is by then.
-    async fn charge(&self, mut entry: Arc<Entry>, more: &Amounts, dry_run: bool) -> Result<(), Refusal> {
+    /// Writes into the status of a quota, which is `old` in `entry`, that `more` is used: on whatever it is by then.
+    async fn charge(
+        &self,
+        mut entry: Arc<Entry>,
+        mut old: Value,
+        more: &Amounts,
+        dry_run: bool,
+    ) -> Result<(), Refusal> {
         let kind = kinds::named("ResourceQuota");
         let options = WriteOptions { manager: "kube-apiserver".into(), ..WriteOptions::default() };
         loop {
-            let old = entry.object().map_err(Refusal::Failed)?;
             let mut new = old.clone();
             take(&mut new, more).map_err(Refusal::Exceeded)?;
             if dry_run {
@@ -122,7 +127,10 @@ impl Registry {
                 Ok(_) => return Ok(()),
                 Err(WriteError::Failed(why)) => return Err(Refusal::Failed(failed(why))),
                 Err(WriteError::Conflict) => match self.get(kind, new.namespace(), new.name()) {
-                    Ok(current) => entry = current,
+                    Ok(current) => {
+                        old = current.object().map_err(Refusal::Failed)?;
+                        entry = current;
+                    }
                     // Nobody limits any more.
                     Err(_) => return Ok(()),
                 },

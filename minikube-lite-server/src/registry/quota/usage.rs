@@ -1,10 +1,10 @@
 //! What an object takes of a quota (the quota evaluators of Kubernetes).
 
 use crate::registry::pod::resources::qos_class;
-use crate::registry::pod::total::{Amounts, total};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::kinds::Kind;
+use shared_types::pod_resources::{self, Amounts};
 use shared_types::quantity::Quantity;
 
 /// Kinds that can be counted by their plural name alone, beside Pods and Services.
@@ -32,7 +32,7 @@ pub fn usage(kind: &Kind, object: &Value) -> Amounts {
         // Pods that have ended only take their place.
         ("", "pods") if !["Succeeded", "Failed"].contains(&object.text("status.phase")) => {
             usage.insert("pods".into(), one);
-            usage.extend(compute(&total(object, "requests"), &total(object, "limits")));
+            usage.extend(compute(&pod_resources::requests(object), &pod_resources::limits(object)));
         }
         ("", "services") => {
             let ports = object.list("spec.ports");

@@ -1,9 +1,8 @@
 //! What a Pod asks for altogether (KEP-753 for sidecars, KEP-2837 for the Pod's own resources).
 
-use super::report::scalar;
+use crate::fields::{Fields, Object};
+use crate::quantity::Quantity;
 use serde_json::Value;
-use shared_types::fields::{Fields, Object};
-use shared_types::quantity::Quantity;
 use std::collections::BTreeMap;
 
 /// Amounts by resource.
@@ -14,10 +13,12 @@ pub fn requests(pod: &Value) -> Amounts {
     total(pod, "requests")
 }
 
+/// The limits that bound it.
 pub fn limits(pod: &Value) -> Amounts {
     total(pod, "limits")
 }
 
+/// Adds each amount.
 pub fn add(sum: &mut Amounts, more: &Amounts) {
     for (name, amount) in more {
         *sum.entry(name.clone()).or_default() += *amount;
@@ -50,8 +51,14 @@ fn total(pod: &Value, list: &str) -> Amounts {
     sum
 }
 
-fn amounts(list: &Object) -> Amounts {
-    list.iter().filter_map(|(name, amount)| Some((name.clone(), Quantity::parse(&scalar(amount)).ok()?))).collect()
+/// Reads a resource list, without what are no quantities.
+pub fn amounts(list: &Object) -> Amounts {
+    let read = |amount: &Value| match amount {
+        Value::String(text) => Quantity::parse(text).ok(),
+        Value::Number(number) => Quantity::parse(&number.to_string()).ok(),
+        _ => None,
+    };
+    list.iter().filter_map(|(name, amount)| Some((name.clone(), read(amount)?))).collect()
 }
 
 /// The larger of each.
@@ -78,5 +85,18 @@ mod tests {
         assert_eq!(requests["cpu"].to_string(), "460m");
         assert_eq!(requests["memory"].to_string(), "1Mi");
         assert!(limits(&pod).is_empty());
+    }
+
+    #[test]
+    fn the_hungriest_moment_counts() {
+        let container = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
+        let mut sidecar = container("200m");
+        sidecar["restartPolicy"] = json!("Always");
+        let mut pod = json!({"spec": {"containers": [container("100m"), container("1")],
+            "initContainers": [container("500m"), sidecar, container("3")]}});
+        assert_eq!(requests(&pod)["cpu"].to_string(), "3200m");
+        assert!(limits(&pod).is_empty());
+        pod.set("spec.resources.requests", json!({"cpu": "4"}));
+        assert_eq!(requests(&pod)["cpu"].to_string(), "4");
     }
 }
