@@ -50,8 +50,13 @@ impl Registry {
         self.check_namespace(kind, namespace, object.name())?;
         strategy.admit(self, &mut object)?;
 
-        let name = if object.name().is_empty() { object.text("metadata.generateName") } else { object.name() };
-        let uid = self.environment.uid(&format!("{}/{namespace}/{name}", kind.plural));
+        let base = object.text("metadata.generateName").to_string();
+        let generated = object.name().is_empty() && !base.is_empty();
+        if generated {
+            object.set("metadata.name", self.generated_name(&base));
+        }
+        // The UID derives from the final name: of objects made at the same time with one base, either may come first.
+        let uid = self.environment.uid(&format!("{}/{namespace}/{}", kind.plural, object.name()));
         object.set("metadata.uid", uid);
         object.set("metadata.creationTimestamp", format_time(self.environment.now()));
         if strategy.has_generation() {
@@ -60,11 +65,6 @@ impl Registry {
             object.remove("metadata.generation");
         }
         strategy.prepare_for_create(&mut object);
-        let base = object.text("metadata.generateName").to_string();
-        let generated = object.name().is_empty() && !base.is_empty();
-        if generated {
-            object.set("metadata.name", self.generated_name(&base));
-        }
         let mut errors = metadata::validate(&object, kind, strategy, generated);
         errors.extend(strategy.validate(&object));
         if !errors.is_empty() {
