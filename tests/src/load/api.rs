@@ -2,26 +2,27 @@
 
 use super::kubeconfig::Access;
 use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::SendRequest;
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Flow-control window, so that it is not what limits a list.
 const WINDOW: u32 = 16 << 20;
+/// As much is read from a connection at once; TLS by itself asks for less than a record.
+const READ: usize = 256 << 10;
 
 /// A server under load.
 pub struct Api {
-    connections: Vec<SendRequest<Full<Bytes>>>,
+    connections: Vec<SendRequest<Bytes>>,
     next: AtomicUsize,
     server: String,
     authorization: Option<String>,
@@ -44,12 +45,13 @@ impl Api {
             let problem = |error: &dyn std::fmt::Display| format!("cannot connect to {address}: {error}");
             let stream = TcpStream::connect(&address).await.map_err(|error| problem(&error))?;
             stream.set_nodelay(true).map_err(|error| problem(&error))?;
+            let stream = BufReader::with_capacity(READ, stream);
             let stream = tls.connect(name.clone(), stream).await.map_err(|error| problem(&error))?;
-            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                .initial_stream_window_size(WINDOW)
+            let (sender, connection) = h2::client::Builder::new()
+                .initial_window_size(WINDOW)
                 .initial_connection_window_size(WINDOW)
                 .max_frame_size(64 << 10)
-                .handshake(TokioIo::new(stream))
+                .handshake(stream)
                 .await
                 .map_err(|error| problem(&error))?;
             // A broken connection shows as errors of its requests.
@@ -61,12 +63,7 @@ impl Api {
     }
 
     /// Sends a request; a body goes with its media type.
-    async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<(&str, Bytes)>,
-    ) -> Result<http::Response<Incoming>, String> {
+    async fn send(&self, method: &str, path: &str, body: Option<(&str, Bytes)>) -> Result<(StatusCode, Answer), String> {
         let problem = |error: &dyn std::fmt::Display| format!("{method} {path}: {error}");
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| problem(&error))?;
         let mut request = Request::builder().method(&method).uri(format!("{}{path}", self.server));
@@ -74,32 +71,32 @@ impl Api {
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
-        let body = match body {
-            Some((media, bytes)) => {
-                request = request.header("content-type", media);
-                Full::new(bytes)
-            }
-            None => Full::default(),
-        };
-        let request = request.body(body).map_err(|error| problem(&error))?;
+        if let Some((media, _)) = body {
+            request = request.header("content-type", media);
+        }
+        let request = request.body(()).map_err(|error| problem(&error))?;
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
-        let mut connection = self.connections[turn].clone();
-        connection.ready().await.map_err(|error| problem(&error))?;
-        connection.send_request(request).await.map_err(|error| problem(&error))
+        let connection = self.connections[turn].clone();
+        let mut connection = connection.ready().await.map_err(|error| problem(&error))?;
+        let (response, mut stream) =
+            connection.send_request(request, body.is_none()).map_err(|error| problem(&error))?;
+        if let Some((_, bytes)) = body {
+            stream.send_data(bytes, true).map_err(|error| problem(&error))?;
+        }
+        let response = response.await.map_err(|error| problem(&error))?;
+        Ok((response.status(), Answer(response.into_body())))
     }
 
     /// Sends a request that must succeed.
     ///
     /// # Errors
     /// One line, with what the server said.
-    pub async fn open(&self, method: &str, path: &str, body: Option<(&str, Bytes)>) -> Result<Incoming, String> {
-        let response = self.send(method, path, body).await?;
-        let code = response.status();
+    pub async fn open(&self, method: &str, path: &str, body: Option<(&str, Bytes)>) -> Result<Answer, String> {
+        let (code, answer) = self.send(method, path, body).await?;
         if code.is_success() {
-            return Ok(response.into_body());
+            return Ok(answer);
         }
-        let said = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-        Err(format!("{method} {path}: {code}: {}", String::from_utf8_lossy(&said)))
+        Err(format!("{method} {path}: {code}: {}", String::from_utf8_lossy(&answer.whole().await?)))
     }
 
     /// Sends a request, reads all of the answer, and returns its length in bytes.
@@ -109,9 +106,8 @@ impl Api {
     pub async fn drain(&self, method: &str, path: &str, body: Option<(&str, Bytes)>) -> Result<u64, String> {
         let mut answer = self.open(method, path, body).await?;
         let mut length = 0;
-        while let Some(frame) = answer.frame().await {
-            let frame = frame.map_err(|error| format!("{method} {path}: {error}"))?;
-            length += frame.data_ref().map_or(0, |data| data.len() as u64);
+        while let Some(part) = answer.next().await {
+            length += part.map_err(|error| format!("{method} {path}: {error}"))?.len() as u64;
         }
         Ok(length)
     }
@@ -138,7 +134,7 @@ impl Api {
     /// # Errors
     /// Any answer but 200 and 404.
     pub async fn exists(&self, path: &str) -> Result<bool, String> {
-        match self.send("GET", path, None).await?.status() {
+        match self.send("GET", path, None).await?.0 {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
             other => Err(format!("GET {path}: {other}")),
@@ -146,9 +142,30 @@ impl Api {
     }
 }
 
-async fn parse(body: Incoming) -> Result<Value, String> {
-    let bytes = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+async fn parse(answer: Answer) -> Result<Value, String> {
+    serde_json::from_slice(&answer.whole().await?).map_err(|error| error.to_string())
+}
+
+/// The body of an answer.
+pub struct Answer(RecvStream);
+
+impl Answer {
+    /// The next part of it; `None` at its end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, String>> {
+        let part = self.0.data().await?;
+        // What has been read makes room for more.
+        let part = part.and_then(|part| self.0.flow_control().release_capacity(part.len()).map(|()| part));
+        Some(part.map_err(|error| error.to_string()))
+    }
+
+    /// All of it.
+    async fn whole(mut self) -> Result<Vec<u8>, String> {
+        let mut all = Vec::new();
+        while let Some(part) = self.next().await {
+            all.extend_from_slice(&part?);
+        }
+        Ok(all)
+    }
 }
 
 pub(crate) fn tls(access: &Access, protocol: &str) -> Result<ClientConfig, String> {
@@ -158,8 +175,10 @@ pub(crate) fn tls(access: &Access, protocol: &str) -> Result<ClientConfig, Strin
         let certificate = certificate.map_err(|error| pem("certificate-authority", error))?;
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    // In the order of client-go.
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots);

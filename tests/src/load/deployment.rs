@@ -3,7 +3,6 @@
 use super::api::Api;
 use super::measure::Measured;
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,14 +18,13 @@ pub async fn until_ready(api: &Api, namespace: &str, replicas: usize) -> Result<
     let (mut ready, mut bytes, mut rest) = (HashMap::new(), 0, Vec::new());
     while ready.values().sum::<usize>() < replicas {
         let left = PATIENCE.saturating_sub(begin.elapsed());
-        let frame = match tokio::time::timeout(left, watch.frame()).await {
-            Ok(Some(frame)) => frame.map_err(|error| format!("watch: {error}"))?,
+        let data = match tokio::time::timeout(left, watch.next()).await {
+            Ok(Some(data)) => data.map_err(|error| format!("watch: {error}"))?,
             Ok(None) => return Err("the watch of EndpointSlices ended early".to_string()),
             Err(_) => return Err(format!("{} of {replicas} addresses are ready", ready.values().sum::<usize>())),
         };
-        let Some(data) = frame.data_ref() else { continue };
         bytes += data.len() as u64;
-        rest.extend_from_slice(data);
+        rest.extend_from_slice(&data);
         while let Some(end) = memchr::memchr(b'\n', &rest) {
             let event: Value = serde_json::from_slice(&rest[..end]).map_err(|error| error.to_string())?;
             rest.drain(..=end);

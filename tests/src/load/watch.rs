@@ -1,11 +1,9 @@
 //! Watch fan-out: every change told to every watcher.
 
-use super::api::Api;
+use super::api::{Answer, Api};
 use super::measure::{Measured, repeat};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -65,15 +63,15 @@ pub async fn fan_out(
 
 /// Reads events until there is one for every write; returns their latencies and bytes.
 async fn read(
-    mut stream: Incoming,
+    mut stream: Answer,
     begin: Instant,
     written: &AtomicUsize,
     finished: &AtomicBool,
 ) -> Result<(Vec<Duration>, u64), String> {
     let (mut latencies, mut bytes, mut rest) = (Vec::new(), 0, Vec::new());
     while !(finished.load(Ordering::Acquire) && latencies.len() >= written.load(Ordering::Relaxed)) {
-        let frame = match tokio::time::timeout(Duration::from_millis(100), stream.frame()).await {
-            Ok(Some(frame)) => frame.map_err(|error| format!("watch: {error}"))?,
+        let data = match tokio::time::timeout(Duration::from_millis(100), stream.next()).await {
+            Ok(Some(data)) => data.map_err(|error| format!("watch: {error}"))?,
             Ok(None) => return Err("a watch ended early".to_string()),
             Err(_) if begin.elapsed() > PATIENCE && finished.load(Ordering::Acquire) => {
                 let (got, want) = (latencies.len(), written.load(Ordering::Relaxed));
@@ -81,10 +79,9 @@ async fn read(
             }
             Err(_) => continue,
         };
-        let Some(data) = frame.data_ref() else { continue };
         bytes += data.len() as u64;
         let now = begin.elapsed();
-        rest.extend_from_slice(data);
+        rest.extend_from_slice(&data);
         let mut begun = 0;
         while let Some(end) = memchr::memchr(b'\n', &rest[begun..]) {
             let line = &rest[begun..begun + end];
