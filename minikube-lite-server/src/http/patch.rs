@@ -71,6 +71,16 @@ pub fn parse(media: &str, text: &[u8]) -> Result<Patch, Status> {
 }
 
 impl Patch {
+    /// Whether the patch is of the object's metadata and nothing else.
+    fn is_of_metadata(&self) -> bool {
+        match self {
+            Patch::Json(_) => false,
+            Patch::Merge(patch) | Patch::Strategic(patch) => {
+                patch.as_object().is_some_and(|patch| patch.keys().eq(["metadata"]))
+            }
+        }
+    }
+
     /// The patched object, not yet held against its schema.
     ///
     /// # Errors
@@ -175,7 +185,7 @@ pub async fn answer(call: &mut Call<'_>, part: Part, request_body: Body) -> Resu
         return apply::answer(call, part, request_body).await;
     }
     call.format(super::negotiate::Answer::Single)?;
-    let options = options::write("PatchOptions", call.query, &call.headers)?;
+    let mut options = options::write("PatchOptions", call.query, &call.headers)?;
     let validation = FieldValidation::from_query(call.query, "PatchOptions")?;
     if call.query.flag("force") {
         let error = FieldError::forbidden(&Path::new("force"), "may not be specified for non-apply patch");
@@ -183,6 +193,7 @@ pub async fn answer(call: &mut Call<'_>, part: Part, request_body: Body) -> Resu
     }
     let text = body::read(request_body).await?;
     let patch = parse(&media, &text)?;
+    options.metadata_only = patch.is_of_metadata();
     let kind = call.kind;
     let ty = schema::of_kind(&kind.api_version(), kind.kind)
         .ok_or_else(|| Status::internal(format!("kind {} has no schema", kind.kind)))?;

@@ -38,6 +38,7 @@ mod service_pool;
 mod service_validation;
 mod strategy;
 mod update;
+mod update_metadata;
 
 pub use delete::Deleted;
 pub use list::{Listing, Selection, Watch};
@@ -229,6 +230,19 @@ impl Registry {
         expect: Expect,
         deleted: bool,
     ) -> Result<Arc<Entry>, WriteError> {
+        self.commit_with(kind, object, bytes, expect, deleted, attributes(kind, object)).await
+    }
+
+    /// [`Registry::commit`] of an object whose attributes are known. Of `object`, only the metadata is looked at.
+    async fn commit_with(
+        &self,
+        kind: &'static Kind,
+        object: &Value,
+        bytes: Vec<u8>,
+        expect: Expect,
+        deleted: bool,
+        attributes: Attributes,
+    ) -> Result<Arc<Entry>, WriteError> {
         let value = Self::template(object, bytes)?;
         let write = Write {
             bucket: kind.plural,
@@ -236,7 +250,7 @@ impl Registry {
             expect,
             deleted,
             value,
-            attributes: attributes(kind, object),
+            attributes,
         };
         self.store.write(write).await
     }

@@ -13,6 +13,8 @@ pub struct WriteOptions {
     pub create_on_update: bool,
     /// The write is a server-side apply, which has set `metadata.managedFields` itself.
     pub applied: bool,
+    /// The write is a change of the object's metadata and nothing else.
+    pub metadata_only: bool,
 }
 
 /// What becomes of an object's dependents.

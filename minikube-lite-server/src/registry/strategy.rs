@@ -70,6 +70,13 @@ pub trait Strategy: Send + Sync {
         format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
     }
 
+    /// Whether a change of the object's metadata alone has nothing to do with the rest of it: then `validate_update` and
+    /// `changes_generation` see objects that have only metadata, `default`, `prepare_for_update` and `allocate` are not
+    /// called, and no selectable field is of the metadata.
+    fn metadata_stands_alone(&self) -> bool {
+        false
+    }
+
     /// Whether `metadata.generation` counts changes of the object's desired state. Such kinds start at 1.
     fn has_generation(&self) -> bool {
         false

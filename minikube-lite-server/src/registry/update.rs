@@ -1,7 +1,7 @@
 //! Changing objects: PUT, every kind of PATCH, and the subresources that write to the object.
 
 use super::{
-    Expect, Part, Registry, WriteError, WriteOptions, Written, event, failed, key, metadata, not_found, strategy_of,
+    Expect, Part, Registry, Strategy, WriteError, WriteOptions, Written, event, failed, key, metadata, not_found, strategy_of,
 };
 use serde_json::Value;
 use shared_types::fields::Fields;
@@ -30,6 +30,12 @@ impl Registry {
         let asked = kind;
         let kind = event::stored_kind(kind);
         let strategy = strategy_of(kind);
+        if options.metadata_only
+            && part == Part::Main
+            && let Some(written) = self.update_metadata(kind, namespace, name, change, &options).await
+        {
+            return Ok(written);
+        }
         loop {
             let Some(entry) = self.store.get(kind.plural, &key(kind, namespace, name)) else {
                 if !(options.create_on_update || strategy.allows_create_on_update()) || part != Part::Main {
@@ -75,11 +81,7 @@ impl Registry {
                 self.track_managed_fields(kind, Some(&old), &mut new, &options, part);
             }
             strategy.prepare_for_update(&mut new, &old, part);
-            if strategy.has_generation() {
-                let generation = old.int("metadata.generation").unwrap_or(0);
-                let changed = part != Part::Status && strategy.changes_generation(&new, &old);
-                new.set("metadata.generation", generation + i64::from(changed));
-            }
+            set_generation(strategy, &mut new, &old, part);
             // A real server validates metadata in its generic part and once more in the kind's, and reports both.
             let mut errors = metadata::validate_update(&new, &old);
             errors.extend(errors.clone());
@@ -128,6 +130,15 @@ impl Registry {
                 }
             }
         }
+    }
+}
+
+/// Counts a change of what the object asks for.
+pub(super) fn set_generation(strategy: &dyn Strategy, new: &mut Value, old: &Value, part: Part) {
+    if strategy.has_generation() {
+        let generation = old.int("metadata.generation").unwrap_or(0);
+        let changed = part != Part::Status && strategy.changes_generation(new, old);
+        new.set("metadata.generation", generation + i64::from(changed));
     }
 }
 

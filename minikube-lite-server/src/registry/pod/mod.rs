@@ -163,6 +163,10 @@ impl Strategy for Pod {
         format!("field label not supported: {field}")
     }
 
+    fn metadata_stands_alone(&self) -> bool {
+        true
+    }
+
     fn has_generation(&self) -> bool {
         true
     }
