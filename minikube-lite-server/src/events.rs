@@ -25,7 +25,7 @@ const REFILL_SECONDS: f64 = 300.0;
 const SERIES_INTERVAL: i64 = 360;
 
 /// How many Events are written at a time: enough to share commits, too few to hold up the writes that they tell of.
-const MAX_WRITES: usize = 16;
+const MAX_WRITES: usize = 2;
 
 /// The object that an Event is about.
 #[derive(Clone, Debug)]
