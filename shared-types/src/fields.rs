@@ -143,7 +143,12 @@ impl Fields for Value {
             return value;
         }
         for part in path.split('.') {
-            value = value.map_mut("").entry(part).or_insert(Value::Null);
+            let object = value.map_mut("");
+            // An entry would need a name of its own even where there is one.
+            if !object.contains_key(part) {
+                object.insert(part.to_string(), Value::Null);
+            }
+            value = &mut object[part];
         }
         value
     }

@@ -41,6 +41,10 @@ impl Strategy for ConfigMap {
         errors.extend(self.validate(config_map));
         errors
     }
+
+    fn metadata_stands_alone(&self) -> bool {
+        true
+    }
 }
 
 /// Changes to `fields` of an object that has been declared immutable.

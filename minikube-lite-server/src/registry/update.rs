@@ -1,7 +1,8 @@
 //! Changing objects: PUT, every kind of PATCH, and the subresources that write to the object.
 
 use super::{
-    Expect, Part, Registry, Strategy, WriteError, WriteOptions, Written, event, failed, key, metadata, not_found, strategy_of,
+    Expect, Part, Registry, Strategy, WriteError, WriteOptions, Written, event, failed, key, metadata, not_found,
+    strategy_of,
 };
 use serde_json::Value;
 use shared_types::fields::Fields;

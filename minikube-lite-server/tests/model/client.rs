@@ -92,10 +92,16 @@ impl Client {
                 (Action::Replace(old.revision, model), written?.entry)
             }
             6..9 => {
-                let labels = BTreeMap::from([("tier".to_string(), self.tier())]);
-                let data = BTreeMap::from([("writer".to_string(), Some(self.signature()))]);
+                let mut labels = BTreeMap::from([("tier".to_string(), self.tier())]);
+                let mut data = BTreeMap::new();
+                let metadata_only = self.rng.bool();
+                let signed = if metadata_only { &mut labels } else { &mut data };
+                signed.insert("writer".to_string(), Some(self.signature()));
                 let release = self.rng.u8(..3) == 0;
-                let mut patch = json!({"metadata": {"labels": labels}, "data": data});
+                let mut patch = json!({"metadata": {"labels": labels}});
+                if !metadata_only {
+                    patch.set("data", json!(data));
+                }
                 if release {
                     patch.set("metadata.finalizers", Value::Null);
                 }
@@ -105,6 +111,7 @@ impl Client {
                     merge::apply(&mut object, &patch);
                     Ok(object)
                 };
+                let options = WriteOptions { metadata_only, ..options };
                 let written = registry.update(kind, Part::Main, namespace, name, &mut change, options).await?;
                 (Action::Patch { labels, data, release }, written.entry)
             }

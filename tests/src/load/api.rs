@@ -63,7 +63,12 @@ impl Api {
     }
 
     /// Sends a request; a body goes with its media type.
-    async fn send(&self, method: &str, path: &str, body: Option<(&str, Bytes)>) -> Result<(StatusCode, Answer), String> {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&str, Bytes)>,
+    ) -> Result<(StatusCode, Answer), String> {
         let problem = |error: &dyn std::fmt::Display| format!("{method} {path}: {error}");
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| problem(&error))?;
         let mut request = Request::builder().method(&method).uri(format!("{}{path}", self.server));

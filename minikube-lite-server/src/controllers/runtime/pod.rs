@@ -62,9 +62,9 @@ pub struct PodView {
     pub deletion_cost: i32,
     pub ports: Arc<Vec<ContainerPort>>,
     pub requests: Resources,
-    /// The Pod without its managed fields, kept only as long as the scheduler has to place it, or where other Pods'
+    /// The Pod's [`SCHEDULING_FIELDS`], kept only as long as the scheduler has to place it, or where other Pods'
     /// scheduling has to look at its affinity.
-    pub whole: Option<Box<Value>>,
+    pub scheduling: Option<Box<Value>>,
 }
 
 impl PodView {
@@ -110,17 +110,28 @@ const POD_FIELDS: [&str; 20] = [
     "status.containerStatuses.restartCount",
 ];
 
+/// The fields of a Pod that only the scheduler looks at.
+const SCHEDULING_FIELDS: [&str; 7] = [
+    "spec.affinity",
+    "spec.nodeSelector",
+    "spec.preemptionPolicy",
+    "spec.schedulerName",
+    "spec.schedulingGates",
+    "spec.tolerations",
+    "spec.topologySpreadConstraints",
+];
+
 impl Cached for PodView {
     fn decode(kind: &'static Kind, object: &Encoded, shared: &mut Interner) -> Result<PodView, Status> {
         static FIELDS: LazyLock<Mask> = LazyLock::new(|| Mask::new(&[&META_FIELDS[..], &POD_FIELDS].concat()));
+        static SCHEDULING: LazyLock<Mask> = LazyLock::new(|| Mask::new(&SCHEDULING_FIELDS));
         let mut view = PodView::read(kind, object.part(&FIELDS)?, shared);
-        if let Some(whole) = &mut view.whole {
-            **whole = object.object()?;
-            whole.remove("metadata.managedFields");
+        if let Some(scheduling) = &mut view.scheduling {
+            **scheduling = object.part(&SCHEDULING)?;
         }
         Ok(view)
     }
-    fn read(kind: &'static Kind, mut object: Value, shared: &mut Interner) -> PodView {
+    fn read(kind: &'static Kind, object: Value, shared: &mut Interner) -> PodView {
         let meta = Meta::read(kind, &object, shared);
         let ready = object.list("status.conditions").iter().find(|condition| condition.text("type") == "Ready");
         let mut ips: Vec<Box<str>> = object.list("status.podIPs").iter().map(|ip| ip.text("ip").into()).collect();
@@ -149,11 +160,10 @@ impl Cached for PodView {
             deletion_cost: cost.and_then(|cost| cost.parse().ok()).unwrap_or(0),
             ports: shared.ports(container_ports(&object)),
             requests: requests(&object),
-            whole: (unplaced || object.has("spec.affinity.podAntiAffinity") || object.has("spec.affinity.podAffinity"))
-                .then(|| {
-                    object.remove("metadata.managedFields");
-                    Box::new(object)
-                }),
+            scheduling: (unplaced
+                || object.has("spec.affinity.podAntiAffinity")
+                || object.has("spec.affinity.podAffinity"))
+            .then(|| Box::new(object)),
         }
     }
     fn meta(&self) -> &Meta {

@@ -35,7 +35,7 @@ pub(super) struct Load {
 
 fn demands_distance(pod: &PodView) -> bool {
     let required = "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
-    pod.whole.as_deref().is_some_and(|pod| !pod.list(required).is_empty())
+    pod.scheduling.as_deref().is_some_and(|pod| !pod.list(required).is_empty())
 }
 
 fn owner(meta: &Meta) -> Option<Arc<str>> {

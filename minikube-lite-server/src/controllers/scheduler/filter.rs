@@ -179,8 +179,9 @@ impl<'a> Peers<'a> {
             }
         }
         for other in cluster.distant().filter(|other| other.meta.uid != pod.meta.uid) {
-            let Some(whole) = other.whole.as_deref() else { continue };
-            for term in whole.list("spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution") {
+            let Some(scheduling) = other.scheduling.as_deref() else { continue };
+            for term in scheduling.list("spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution")
+            {
                 if in_namespaces(term, &other.meta.namespace, &pod.meta.namespace)
                     && selects(term, pod)
                     && let Some(domain) = domain(other, term.text("topologyKey"))

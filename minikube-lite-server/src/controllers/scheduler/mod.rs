@@ -92,7 +92,7 @@ impl Scheduler {
 
     async fn reconcile(&self, key: Key) -> Result<(), Status> {
         let Some(pod) = self.informers.pods.get(&key) else { return Ok(()) };
-        let Some(object) = pod.whole.as_deref().filter(|_| pod.node.is_empty() && !pod.meta.terminating) else {
+        let Some(object) = pod.scheduling.as_deref().filter(|_| pod.node.is_empty() && !pod.meta.terminating) else {
             return Ok(());
         };
         if object.text("spec.schedulerName") != SCHEDULER || !object.list("spec.schedulingGates").is_empty() {
@@ -170,7 +170,7 @@ impl Scheduler {
 
 /// What a Pod asks of the scheduler, as far as it can change.
 fn wants(pod: &PodView) -> Option<(&Value, &Value, &Value)> {
-    let object = pod.whole.as_deref()?;
+    let object = pod.scheduling.as_deref()?;
     Some((object.at("spec.schedulingGates"), object.at("spec.tolerations"), object.at("spec.nodeSelector")))
 }
 

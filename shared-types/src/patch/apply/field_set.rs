@@ -56,6 +56,15 @@ impl FieldSet {
         insert_children(&mut self.0, &other.0);
     }
 
+    /// [`FieldSet::insert_all`] of a set that is not needed any more.
+    pub(super) fn take_in(&mut self, other: FieldSet) {
+        if self.is_empty() {
+            *self = other;
+        } else {
+            self.insert_all(&other);
+        }
+    }
+
     /// Takes out the members of `other`; what is below them stays.
     pub fn remove_all(&mut self, other: &FieldSet) {
         remove_members(&mut self.0, &other.0);

@@ -185,7 +185,7 @@ pub fn update_managed_fields(ty: &'static Struct, old: Option<&Value>, new: &mut
             entries.push(Entry::new(Operation::Update, write));
             entries.len() - 1
         });
-        entries[at].fields.insert_all(&changed);
+        entries[at].fields.take_in(changed);
         entries[at].time = Some(write.time.into());
     }
     entries.retain(|entry| !entry.fields.is_empty());
