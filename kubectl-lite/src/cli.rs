@@ -3,7 +3,7 @@
 pub mod flag_errors;
 pub mod go_flags;
 
-use crate::cmd::{self, Entry};
+use crate::cmd::{self, Alone, Entry};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::kuberc::{self, CommandLine, Opt};
@@ -138,6 +138,7 @@ pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandEr
     }
     let CommandLine { args, defaults, plugins } = kuberc::apply(&kuberc::load(&args, streams)?, args)?;
     let mut root = tree(&args, &defaults);
+    let args = go_flags::with_equals_as_value(&root, &path_of(&args), args);
     let matches = match root.try_get_matches_from_mut(args.iter()) {
         Ok(matches) => matches,
         Err(error) => return flag_errors::translate(error, &args, &root, streams),
@@ -155,13 +156,26 @@ pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandEr
     let action = chosen.and_then(|entry| entry.action);
     let cx = Context::new(streams, globals, plugins);
     match action {
-        Some(action) => {
-            (action.run)(matches, &cx).await?;
-            cx.check_warnings()
+        Some(action) => match (action.run)(matches, &cx).await {
+            Err(CommandError::Helped(error)) => {
+                write!(streams.out(), "{}", help(&mut root, &args))?;
+                error.map_or(Ok(()), |error| Err(*error))
+            }
+            result => result.and_then(|()| cx.check_warnings()),
+        },
+        None => alone(chosen, &help(&mut root, &args), streams),
+    }
+}
+
+/// A command that only holds others tells which when it is called alone.
+fn alone(entry: Option<&Entry>, help: &str, streams: &Streams) -> Result<(), CommandError> {
+    match entry.map(|entry| entry.alone) {
+        Some(Alone::Fails) => Err(CommandError::Raw(help.into())),
+        Some(Alone::Tells) => {
+            write!(streams.out(), "{help}")?;
+            Err(CommandError::Exit(1))
         }
-        // A command that only holds others tells which.
-        None if chosen.is_some() => Err(CommandError::Raw(help(&mut root, &args))),
-        None => Ok(write!(streams.out(), "{}", help(&mut root, &args))?),
+        Some(Alone::Helps) | None => Ok(write!(streams.out(), "{help}")?),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Command, Entry, command};
 use crate::client::assumed::Assumed;
 use crate::client::{Request, Resource};
 use crate::context::Context;
+use crate::describe::rbac;
 use crate::errors::CommandError;
 use crate::print::table::Layout;
 use crate::print::{Order, PrintFlags};
@@ -173,22 +174,9 @@ impl CanI {
         if !self.no_headers {
             layout.row(["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]);
         }
-        let mut rows: Vec<[String; 4]> = Vec::new();
-        for rule in answer.list("status.resourceRules") {
-            let groups = rule.list("apiGroups").iter().filter_map(Value::as_str);
-            for group in groups {
-                for resource in rule.list("resources").iter().filter_map(Value::as_str) {
-                    let name = if group.is_empty() { resource.to_string() } else { format!("{resource}.{group}") };
-                    rows.push([name, "[]".into(), words(rule, "resourceNames"), words(rule, "verbs")]);
-                }
-            }
-        }
-        rows.sort_by(|a, b| b[3].split(' ').count().cmp(&a[3].split(' ').count()).then_with(|| a[0].cmp(&b[0])));
-        for rule in answer.list("status.nonResourceRules") {
-            rows.push([String::new(), words(rule, "nonResourceURLs"), "[]".into(), words(rule, "verbs")]);
-        }
-        for row in rows {
-            layout.row(row);
+        let rules = answer.list("status.resourceRules").iter().chain(answer.list("status.nonResourceRules"));
+        for rule in rbac::put_together(rules) {
+            layout.row(rule.row());
         }
         layout.write(&mut *cx.streams.out().writer())
     }

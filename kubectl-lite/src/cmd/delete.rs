@@ -179,6 +179,7 @@ impl Delete {
         let mut count = 0;
         for info in found {
             if dry_run.is_client() {
+                cx.client()?.look_up_assumed().await?;
                 self.report(cx, &info, dry_run, grace)?;
                 count += 1;
                 continue;
@@ -242,6 +243,7 @@ impl Delete {
         policy: &str,
         grace: i64,
     ) -> Result<Option<String>, CommandError> {
+        info.check_name()?;
         let mut options = json!({"propagationPolicy": policy});
         if grace >= 0 {
             options.set("gracePeriodSeconds", grace);

@@ -44,7 +44,7 @@ pub struct Diff {
 }
 
 /// What ends `diff` where it fails; 1 says that there is a difference.
-const FAILED: u8 = 2;
+pub const FAILED: u8 = 2;
 
 impl Command for Diff {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {

@@ -41,6 +41,7 @@ impl Command for Explain {
         }
         let index = match cx.client()?.json(Request::get("/openapi/v3")).await {
             Ok(index) => index,
+            Err(error @ CommandError::Undiscovered { .. }) => return Err(error),
             // A server that has no v3.
             Err(_) if self.output == "plaintext" => return self.older(cx, &resource, &path).await,
             Err(error) => return Err(error.doing("failed to fetch list of groupVersions")),

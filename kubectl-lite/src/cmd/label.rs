@@ -149,6 +149,9 @@ impl<'f> Change<'f> {
             .field_selector(&flags.field_selector)
             .everything(flags.all)
             .local(flags.local);
+        if self.what == What::Annotations {
+            flags.print.check()?;
+        }
         let infos = builder.infos(!flags.local).await?;
         if !flags.resource_version.is_empty() && infos.len() > 1 {
             return Err(CommandError::message("--resource-version may only be used with a single resource"));

@@ -96,6 +96,7 @@ impl Replace {
                 info.object.remove("metadata.uid");
                 Request::post(info.resource.collection(&info.namespace), &info.object)
             } else {
+                info.check_name().map_err(|error| info.sourced("replacing", error))?;
                 let mut path = info.path();
                 if !self.subresource.is_empty() {
                     path = format!("{path}/{}", self.subresource);
@@ -112,6 +113,8 @@ impl Replace {
             let object = cx.client()?.json(dry_run.mark(request)).await;
             let object = object.map_err(|error| info.sourced("replacing", error))?;
             info.refresh(object);
+        } else {
+            cx.client()?.look_up_assumed().await?;
         }
         let mut printer = self.print.reporter(&dry_run.done("replaced"), Order::Sorted)?;
         printer.print(&self.print.shown(info.object), &mut *cx.streams.out().writer())

@@ -7,6 +7,7 @@ use super::attach::DETACH_KEYS;
 use super::flags::{DryRun, DryRunFlag};
 use crate::cli::go_flags;
 use crate::client::Request;
+use crate::client::assumed::Assumed;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
@@ -121,6 +122,10 @@ impl Command for Run {
         let operation = dry_run.done("created");
         let order = if dry_run.is_client() { Order::Declared } else { Order::Sorted };
         let mut printer = self.print.reporter(&operation, order)?;
+        if dry_run.is_client() {
+            cx.assume(Assumed::Resources { tries: 1 })?;
+            cx.client()?.look_up_assumed().await?;
+        }
         let service = if self.expose { Some(self.service(&name, &pod)?) } else { None };
         let pod = self.create(cx, "pods", &namespace, pod, dry_run).await?;
         if self.is_attached() {

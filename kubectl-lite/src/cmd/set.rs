@@ -58,8 +58,9 @@ impl Shared {
         if self.local && !args.is_empty() {
             return Err(CommandError::message("resource arguments cannot be specified together with --local"));
         }
+        self.print.check()?;
         let builder = Builder::new(cx)?.files(&self.files).arguments(args).label_selector(&self.selector);
-        let found = builder.everything(self.all).local(self.local).infos(!self.local).await?;
+        let found = builder.everything(self.all).typed().local(self.local).infos(!self.local).await?;
         let mut infos = Vec::new();
         let errors = found.into_iter().filter_map(|info| info.map(|info| infos.push(info)).err()).collect();
         CommandError::all(errors).map(|()| infos)

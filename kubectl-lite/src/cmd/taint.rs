@@ -70,6 +70,7 @@ impl Command for Taint {
         if let Some(typed) = resources.first() {
             cx.discovered(typed, 2).await?;
         }
+        self.print.check()?;
         let builder = Builder::new(cx)?.arguments(resources).label_selector(&self.selector).everything(self.all);
         let mut errors = Vec::new();
         for info in builder.infos(true).await? {

@@ -57,10 +57,14 @@ enum Goal {
 
 impl Command for Wait {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let goals = self.conditions.iter().map(|text| Goal::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        if goals.is_empty() {
-            return Err(CommandError::message("unrecognized condition: []"));
-        }
+        let goals = match self.goals() {
+            Ok(goals) => goals,
+            Err(error) => {
+                // The arguments are looked at first, whatever becomes of that.
+                let _ = Builder::new(cx)?.arguments(&self.args).look_for_categories().await;
+                return Err(error);
+            }
+        };
         let timeout = if self.timeout.negative { Duration::from_secs(7 * 24 * 60 * 60) } else { self.timeout.length };
         let until = Instant::now() + timeout;
         for goal in &goals {
@@ -71,6 +75,13 @@ impl Command for Wait {
 }
 
 impl Wait {
+    fn goals(&self) -> Result<Vec<Goal>, CommandError> {
+        if self.conditions.is_empty() {
+            return Err(CommandError::message("unrecognized condition: []"));
+        }
+        self.conditions.iter().map(|text| Goal::parse(text)).collect()
+    }
+
     async fn reach(&self, cx: &Context<'_>, goal: &Goal, until: Instant) -> Result<(), CommandError> {
         let files = Filenames { filenames: self.filenames.clone(), recursive: self.recursive, kustomize: None };
         let builder = Builder::new(cx)?

@@ -87,6 +87,13 @@ impl PrintFlags {
             Some(format) => self.printer(format, order, FORMATS),
         }
     }
+    /// Whether [`PrintFlags::reporter`] will have a printer; for commands that say so before they do anything.
+    ///
+    /// # Errors
+    /// There is none for the format.
+    pub fn check(&self) -> Result<(), CommandError> {
+        self.reporter("", Order::Sorted).map(drop)
+    }
     /// The printer of `get`, for any format but the tables.
     pub fn for_get(&self, no_headers: bool) -> Result<Box<dyn Printer>, CommandError> {
         let format = self.format().unwrap_or_default();

@@ -121,6 +121,8 @@ impl Generate {
                 Some(failure) => CommandError::message(format!("{failure}: {}", error.text())),
                 None => error,
             })?;
+        } else {
+            cx.client()?.look_up_assumed().await?;
         }
         printer.print(&self.print.shown(object), &mut *cx.streams.out().writer())
     }
