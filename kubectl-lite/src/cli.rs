@@ -136,6 +136,11 @@ pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandEr
     if args.get(1).is_some_and(|word| word == "help") {
         return help_about(&args, streams);
     }
+    let mut args = args;
+    if args.get(1).is_some_and(|word| word == "__complete" || word == "__completeNoDesc") {
+        // The words that are to be completed are no flags of this call.
+        args.insert(2, "--".into());
+    }
     let CommandLine { args, defaults, plugins } = kuberc::apply(&kuberc::load(&args, streams)?, args)?;
     let mut root = tree(&args, &defaults);
     let args = go_flags::with_equals_as_value(&root, &path_of(&args), args);

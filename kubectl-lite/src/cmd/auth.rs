@@ -53,25 +53,14 @@ impl Command for CanI {
         if self.no_headers {
             return Err(CommandError::message("--no-headers cannot be set without --list specified"));
         }
-        let [verb, target, names @ ..] = self.args.as_slice() else { return Err(wrong_arguments()) };
-        if names.len() > 1 {
-            return Err(wrong_arguments());
-        }
+        let [verb, target] = self.args.as_slice() else { return Err(wrong_arguments()) };
         let namespace = if self.all_namespaces { String::new() } else { cx.namespace()?.0 };
         let mut spec = json!({});
         let mut warnings = Vec::new();
         if target.starts_with('/') {
-            if !names.is_empty() {
-                return Err(wrong_arguments());
-            }
             spec.set("nonResourceAttributes", json!({"verb": verb, "path": target}));
         } else {
-            let (typed, name) = match (target.split_once('/'), names) {
-                (Some((typed, name)), []) => (typed, name),
-                (None, [name]) => (target.as_str(), name.as_str()),
-                (None, []) => (target.as_str(), ""),
-                _ => return Err(wrong_arguments()),
-            };
+            let (typed, name) = target.split_once('/').unwrap_or((target, ""));
             let (group, plural) = self.resource(cx, typed, &mut warnings).await?;
             spec.set(
                 "resourceAttributes",

@@ -245,7 +245,8 @@ pub static COMMANDS: &[Entry] = &[
     command::<version::Version>("version", "Show the versions of client and server"),
     command::<options::Options>("options", "List the flags that all commands take"),
     command::<options::Alpha>("alpha", "Commands that are not final yet").hidden(),
-    command::<completion::Complete>("__complete", "Complete a command line").hidden(),
+    command::<completion::complete::Complete>("__complete", "Complete a command line").hidden(),
+    command::<completion::complete::CompleteBare>("__completeNoDesc", "Complete a command line").hidden(),
 ];
 
 /// What `kubectl` alone prints: the commands by section.

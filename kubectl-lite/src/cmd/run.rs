@@ -258,22 +258,19 @@ impl Run {
         };
         let Some(mut patch) = read() else { return Err(CommandError::message("Invalid JSON Patch")) };
         let _ = name;
+        let ty = schema::of_kind("v1", "Pod").ok_or_else(|| CommandError::message("no type of Pod"))?;
         match self.override_type.as_str() {
             "merge" => patch::merge::apply(pod, &patch),
             "strategic" => {
-                let ty = schema::of_kind("v1", "Pod").ok_or_else(|| CommandError::message("no type of Pod"))?;
                 patch::strategic::apply(ty, pod, &mut patch).map_err(|e| CommandError::message(e.to_string()))?;
             }
             "json" => {
                 let patch = patch::json::Patch::parse(&patch).map_err(CommandError::message)?;
                 patch.apply(pod).map_err(CommandError::message)?;
             }
-            other => {
-                return Err(CommandError::message(format!(
-                    "invalid override type: {other}. Valid values are: \"json\", \"merge\", or \"strategic\""
-                )));
-            }
+            other => return Err(CommandError::message(format!("invalid override type: {other}"))),
         }
+        *pod = schema::decode_value(ty, std::mem::take(pod)).map_err(CommandError::message)?.object;
         Ok(())
     }
 

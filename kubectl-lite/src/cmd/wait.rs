@@ -67,8 +67,9 @@ impl Command for Wait {
         };
         let timeout = if self.timeout.negative { Duration::from_secs(7 * 24 * 60 * 60) } else { self.timeout.length };
         let until = Instant::now() + timeout;
+        let to_go = goals.iter().any(|goal| matches!(goal, Goal::Delete));
         for goal in &goals {
-            self.reach(cx, goal, until).await?;
+            self.reach(cx, goal, to_go, until).await?;
         }
         Ok(())
     }
@@ -82,7 +83,8 @@ impl Wait {
         self.conditions.iter().map(|text| Goal::parse(text)).collect()
     }
 
-    async fn reach(&self, cx: &Context<'_>, goal: &Goal, until: Instant) -> Result<(), CommandError> {
+    /// Waits for one goal. What does not exist need not be waited for where one of the goals is that it goes.
+    async fn reach(&self, cx: &Context<'_>, goal: &Goal, to_go: bool, until: Instant) -> Result<(), CommandError> {
         let files = Filenames { filenames: self.filenames.clone(), recursive: self.recursive, kustomize: None };
         let builder = Builder::new(cx)?
             .files(&files)
@@ -101,8 +103,7 @@ impl Wait {
         for info in infos {
             let info = match info {
                 Ok(info) => info,
-                // What does not exist need not be waited for to go.
-                Err(error) if error.is_not_found() && matches!(goal, Goal::Delete) => {
+                Err(error) if error.is_not_found() && to_go => {
                     met += 1;
                     continue;
                 }
