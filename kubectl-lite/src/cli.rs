@@ -102,6 +102,29 @@ pub struct Globals {
     pub warnings_as_errors: bool,
 }
 
+impl Globals {
+    /// What is empty counts as not given.
+    fn without_empty(mut self) -> Globals {
+        for value in [
+            &mut self.r#as,
+            &mut self.as_uid,
+            &mut self.certificate_authority,
+            &mut self.client_certificate,
+            &mut self.client_key,
+            &mut self.cluster,
+            &mut self.context,
+            &mut self.kubeconfig,
+            &mut self.server,
+            &mut self.tls_server_name,
+            &mut self.token,
+            &mut self.user,
+        ] {
+            value.take_if(|text| text.is_empty());
+        }
+        self
+    }
+}
+
 /// Runs the program with `args` (the program's name first) and gives its exit code.
 pub fn main(args: Vec<OsString>, streams: Streams) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -149,6 +172,7 @@ pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandEr
         Err(error) => return flag_errors::translate(error, &args, &root, streams),
     };
     let globals = Globals::from_arg_matches(&matches).map_err(|e| CommandError::message(e.to_string()))?;
+    let globals = globals.without_empty();
     let mut entries = cmd::COMMANDS;
     let mut chosen: Option<&Entry> = None;
     let mut matches = matches;
@@ -187,7 +211,9 @@ fn alone(entry: Option<&Entry>, help: &str, streams: &Streams) -> Result<(), Com
 /// `kubectl help COMMAND`.
 fn help_about(args: &[OsString], streams: &Streams) -> Result<(), CommandError> {
     let topics: Vec<OsString> = args.iter().skip(1).cloned().collect();
-    let text = help(&mut tree(&topics, &[]), &topics);
+    let mut root = tree(&topics, &[]);
+    root.build();
+    let text = help(&mut root, &topics);
     if topics.len() > 1 && path_of(&topics).is_empty() {
         let quoted: Vec<String> = topics[1..].iter().map(|topic| format!("`{}`", topic.to_string_lossy())).collect();
         return Ok(write!(streams.err(), "Unknown help topic [{}]\n{text}", quoted.join(" "))?);

@@ -52,6 +52,8 @@ pub fn with_equals_as_value(root: &clap::Command, path: &[&str], args: Vec<OsStr
             Some((letters, last)) if takes_value(last) => {
                 read.extend([format!("-{letters}").into(), "=".into()]);
             }
+            // After a switch it is a flag of its own, which there is not.
+            Some((letters, _)) => read.extend([format!("-{letters}").into(), "-=".into()]),
             _ if arg == "--" => {
                 read.push(arg);
                 break;

@@ -3,6 +3,7 @@
 mod reconcile;
 mod rules;
 
+use super::create::role::NON_RESOURCE_VERBS;
 use super::{Command, Entry, command};
 use crate::client::assumed::Assumed;
 use crate::client::{Request, Resource};
@@ -57,7 +58,9 @@ impl Command for CanI {
         let namespace = if self.all_namespaces { String::new() } else { cx.namespace()?.0 };
         let mut spec = json!({});
         let mut warnings = Vec::new();
+        let mut verbs = &RESOURCE_VERBS[..];
         if target.starts_with('/') {
+            verbs = &NON_RESOURCE_VERBS;
             spec.set("nonResourceAttributes", json!({"verb": verb, "path": target}));
         } else {
             let (typed, name) = target.split_once('/').unwrap_or((target, ""));
@@ -68,10 +71,11 @@ impl Command for CanI {
                     "subresource": self.subresource, "name": name}),
             );
         }
-        if !self.quiet {
-            for warning in &warnings {
-                writeln!(cx.streams.err(), "Warning: {warning}\n")?;
-            }
+        if !verbs.contains(&verb.as_str()) && !self.all_namespaces {
+            warnings.push(format!("verb '{verb}' is not a known verb"));
+        }
+        for warning in &warnings {
+            writeln!(cx.streams.err(), "Warning: {warning}\n")?;
         }
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec});
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -91,6 +95,26 @@ impl Command for CanI {
     }
 }
 
+/// The verbs of resources that are nothing to wonder about.
+const RESOURCE_VERBS: [&str; 16] = [
+    "*",
+    "approve",
+    "bind",
+    "create",
+    "delete",
+    "deletecollection",
+    "escalate",
+    "get",
+    "impersonate",
+    "list",
+    "mark",
+    "patch",
+    "sign",
+    "update",
+    "use",
+    "watch",
+];
+
 fn wrong_arguments() -> CommandError {
     CommandError::message(
         "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for \
@@ -108,6 +132,10 @@ impl CanI {
     ) -> Result<(String, String), CommandError> {
         if typed == "*" {
             return Ok((String::new(), "*".into()));
+        }
+        // These are no objects, and are known all the same.
+        if matches!(typed, "users" | "groups") {
+            return Ok((String::new(), typed.to_string()));
         }
         match self.discovered(cx, typed).await {
             Ok(resource) => {

@@ -44,7 +44,7 @@ impl Command for Exec {
 
 impl Exec {
     fn check(&self) -> Result<(), CommandError> {
-        if self.args.is_empty() && self.filenames.is_empty() {
+        if self.args.first().is_none_or(String::is_empty) && self.filenames.is_empty() {
             return Err(CommandError::message("pod, type/name or --filename must be specified"));
         }
         if self.command.is_empty() {

@@ -6,7 +6,7 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::pods::{self, Preference};
-use crate::resource::{Builder, Info};
+use crate::resource::{Builder, Info, MISSING};
 use futures_util::future::try_join_all;
 use serde_json::Value;
 use shared_types::fields::Fields;
@@ -193,6 +193,9 @@ impl Logs {
             self.check()?;
             return Ok(pods);
         };
+        if name.is_empty() {
+            return Err(CommandError::message(MISSING));
+        }
         let info = self.named(cx, name).await?;
         self.check()?;
         if info.resource.kind == "Pod" {

@@ -104,6 +104,7 @@ impl Patch {
         body: &[u8],
         dry_run: super::flags::DryRun,
     ) -> Result<(), CommandError> {
+        info.check_name()?;
         let (before, after) = if self.local || dry_run.is_client() {
             if !self.local {
                 info.fetch(cx).await?;

@@ -8,6 +8,7 @@ use super::flags::{DryRun, DryRunFlag};
 use crate::cli::go_flags;
 use crate::client::Request;
 use crate::client::assumed::Assumed;
+use crate::client::failure::decode;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
@@ -270,7 +271,8 @@ impl Run {
             }
             other => return Err(CommandError::message(format!("invalid override type: {other}"))),
         }
-        *pod = schema::decode_value(ty, std::mem::take(pod)).map_err(CommandError::message)?.object;
+        let decoded = schema::decode_value(ty, std::mem::take(pod)).map_err(CommandError::message)?.object;
+        *pod = decode(&schema::encode(ty, &decoded))?;
         Ok(())
     }
 

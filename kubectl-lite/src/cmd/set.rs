@@ -102,7 +102,7 @@ impl Shared {
             after
         } else {
             let sent = send_changes(cx, info, &after, &self.field_manager, dry_run).await;
-            match sent.map_err(|error| patch_failed(info, operation, error))? {
+            match sent.map_err(|error| patch_failed(operation, error))? {
                 Some(object) => object,
                 None => return Ok(()),
             }
@@ -120,16 +120,19 @@ impl Shared {
     }
 }
 
-fn patch_failed(info: &Info, operation: &str, error: CommandError) -> CommandError {
-    let what = operation.trim_end_matches(" updated");
-    match error {
-        CommandError::Api { .. } => error,
-        other => CommandError::message(format!(
-            "failed to patch {what} update to pod template: {} {}",
-            info.name,
-            other.text()
-        )),
-    }
+/// What is said where a change is refused.
+fn patch_failed(operation: &str, error: CommandError) -> CommandError {
+    let what = match operation {
+        "resource requirements updated" => "resources update to pod template",
+        "serviceaccount updated" => "ServiceAccountName",
+        "subjects updated" => "subjects to rolebinding:",
+        "selector updated" => return error,
+        other => {
+            let what = other.trim_end_matches(" updated");
+            return CommandError::message(format!("failed to patch {what} update to pod template: {}", error.text()));
+        }
+    };
+    CommandError::message(format!("failed to patch {what} {}", error.text()))
 }
 
 /// The object as its type writes it: empty structs that are always there included.

@@ -62,8 +62,7 @@ impl Command for Taint {
             return Err(CommandError::message(format!("invalid resource type {typed}, only node types are supported")));
         }
         if !self.all && self.selector.is_empty() && resources.len() == 1 && !resources[0].contains('/') {
-            return Err(CommandError::usage(
-                "taint",
+            return Err(CommandError::message(
                 "at least one resource name must be specified since 'all' parameter is not set",
             ));
         }
@@ -163,11 +162,17 @@ fn parse(changes: &[String]) -> Result<(Vec<Spec>, Vec<Spec>), String> {
         let (pair, effect) = spec.split_once(':').unwrap_or((spec, ""));
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let removes = text.ends_with('-');
-        if spec.matches(':').count() > 1 || pair.matches('=').count() > 1 || (effect.is_empty() && !removes) {
+        // Without an effect there is no value either.
+        let key = if spec.contains(':') { key } else { spec };
+        if spec.matches(':').count() > 1 || (spec.contains(':') && pair.matches('=').count() > 1) {
             return Err(format!("invalid taint spec: {spec}"));
         }
-        if let Some(why) = shared_types::names::is_qualified_name(key).first() {
-            return Err(format!("invalid taint spec: {spec}, {why}"));
+        let faults = shared_types::names::is_qualified_name(key);
+        if !faults.is_empty() {
+            return Err(format!("invalid taint spec: {spec}, {}", faults.join("; ")));
+        }
+        if effect.is_empty() && !removes {
+            return Err(format!("invalid taint spec: {spec}"));
         }
         if let Some(why) = shared_types::names::is_valid_label_value(value).first().filter(|_| !value.is_empty()) {
             return Err(format!("invalid taint spec: {spec}, {why}"));

@@ -12,7 +12,7 @@ mod namespace;
 mod poddisruptionbudget;
 mod priorityclass;
 mod quota;
-mod role;
+pub mod role;
 mod role_binding;
 mod secret;
 mod service;
