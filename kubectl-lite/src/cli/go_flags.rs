@@ -41,19 +41,17 @@ pub fn with_equals_as_value(root: &clap::Command, path: &[&str], args: Vec<OsStr
     let command = path.iter().try_fold(&root, |command, name| command.find_subcommand(name)).unwrap_or(&root);
     let takes_value = |letter: char| {
         let flag = command.get_arguments().chain(root.get_arguments()).find(|arg| arg.get_short() == Some(letter));
-        flag.is_some_and(|flag| !flag.is_require_equals_set())
+        flag.map(|flag| !flag.is_require_equals_set())
     };
     let mut read = Vec::with_capacity(args.len() + 1);
     let mut rest = args.into_iter();
     for arg in rest.by_ref() {
         let letters = arg.to_str().and_then(|arg| arg.strip_prefix('-')?.strip_suffix('='));
         let letters = letters.filter(|letters| letters.chars().all(|c| c.is_ascii_alphabetic()));
-        match letters.and_then(|letters| Some((letters, letters.chars().next_back()?))) {
-            Some((letters, last)) if takes_value(last) => {
-                read.extend([format!("-{letters}").into(), "=".into()]);
-            }
+        match letters.and_then(|letters| Some((letters, takes_value(letters.chars().next_back()?)?))) {
+            Some((letters, true)) => read.extend([format!("-{letters}").into(), "=".into()]),
             // After a switch it is a flag of its own, which there is not.
-            Some((letters, _)) => read.extend([format!("-{letters}").into(), "-=".into()]),
+            Some((letters, false)) => read.extend([format!("-{letters}").into(), "-=".into()]),
             _ if arg == "--" => {
                 read.push(arg);
                 break;

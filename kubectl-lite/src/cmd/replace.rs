@@ -140,7 +140,7 @@ impl Replace {
         }
         let mut going = Vec::new();
         for info in infos.iter().flatten() {
-            info.check_name()?;
+            info.check_name().map_err(|error| info.sourced("deleting", error))?;
             match cx.client()?.send(Request::delete(info.path()).body(&options)).await {
                 Ok(_) => {
                     let place = if info.namespace.is_empty() {

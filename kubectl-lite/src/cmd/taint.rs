@@ -66,10 +66,20 @@ impl Command for Taint {
                 "at least one resource name must be specified since 'all' parameter is not set",
             ));
         }
+        let undone = |spec: &&Spec, other: &Spec| {
+            spec.key == other.key && (spec.effect.is_empty() || spec.effect == other.effect)
+        };
+        let both = set.iter().flat_map(|other| remove.iter().filter(move |spec| undone(spec, other)));
+        let both: Vec<String> = both.map(|spec| format!("{}={}", spec.key, spec.effect)).collect();
+        if !both.is_empty() {
+            let both = both.join(", ");
+            return Err(CommandError::message(format!(
+                "can not both modify and remove the following taint(s) in the same command: {both}"
+            )));
+        }
         if let Some(typed) = resources.first() {
             cx.discovered(typed, 2).await?;
         }
-        self.print.check()?;
         let builder = Builder::new(cx)?.arguments(resources).label_selector(&self.selector).everything(self.all);
         let mut errors = Vec::new();
         for info in builder.infos(true).await? {
@@ -94,6 +104,7 @@ impl Taint {
         remove: &[Spec],
         dry_run: DryRun,
     ) -> Result<(), CommandError> {
+        self.print.check()?;
         let old = info.object.list("spec.taints").to_vec();
         let same = |taint: &Value, spec: &Spec| taint.text("key") == spec.key && taint.text("effect") == spec.effect;
         if !self.overwrite {

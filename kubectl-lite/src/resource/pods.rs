@@ -30,7 +30,11 @@ pub enum Preference {
 /// There is none.
 pub async fn named(cx: &Context<'_>, argument: &str) -> Result<Info, CommandError> {
     let (pods, argument) = ("pods".to_string(), argument.to_string());
-    let named = if argument.contains('/') { vec![argument] } else { vec![pods, argument] };
+    let named = match argument.as_str() {
+        "" => vec![pods, argument],
+        text if text.contains('/') => vec![argument],
+        text => vec![format!("{pods}/{text}")],
+    };
     let mut infos = Builder::new(cx)?.arguments(&named).all(true).await?;
     infos.pop().ok_or_else(|| CommandError::message(MISSING))
 }

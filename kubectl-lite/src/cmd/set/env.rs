@@ -78,9 +78,6 @@ impl Command for Env {
             self.take_over(cx, &mut set).await?;
         }
         let infos = self.shared.infos(cx, &resources).await?;
-        if set.is_empty() && remove.is_empty() {
-            return Ok(());
-        }
         self.shared
             .change_all(cx, infos, "env updated", |info| {
                 let path = self.shared.require_pod_spec(info)?;
