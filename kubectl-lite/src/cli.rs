@@ -3,7 +3,7 @@
 pub mod flag_errors;
 pub mod go_flags;
 
-use crate::cmd::{self, Entry};
+use crate::cmd::{self, Alone, Entry};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::kuberc::{self, CommandLine, Opt};
@@ -102,6 +102,29 @@ pub struct Globals {
     pub warnings_as_errors: bool,
 }
 
+impl Globals {
+    /// What is empty counts as not given.
+    fn without_empty(mut self) -> Globals {
+        for value in [
+            &mut self.r#as,
+            &mut self.as_uid,
+            &mut self.certificate_authority,
+            &mut self.client_certificate,
+            &mut self.client_key,
+            &mut self.cluster,
+            &mut self.context,
+            &mut self.kubeconfig,
+            &mut self.server,
+            &mut self.tls_server_name,
+            &mut self.token,
+            &mut self.user,
+        ] {
+            value.take_if(|text| text.is_empty());
+        }
+        self
+    }
+}
+
 /// Runs the program with `args` (the program's name first) and gives its exit code.
 pub fn main(args: Vec<OsString>, streams: Streams) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -136,13 +159,20 @@ pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandEr
     if args.get(1).is_some_and(|word| word == "help") {
         return help_about(&args, streams);
     }
+    let mut args = args;
+    if args.get(1).is_some_and(|word| word == "__complete" || word == "__completeNoDesc") {
+        // The words that are to be completed are no flags of this call.
+        args.insert(2, "--".into());
+    }
     let CommandLine { args, defaults, plugins } = kuberc::apply(&kuberc::load(&args, streams)?, args)?;
     let mut root = tree(&args, &defaults);
+    let args = go_flags::with_equals_as_value(&root, &path_of(&args), args);
     let matches = match root.try_get_matches_from_mut(args.iter()) {
         Ok(matches) => matches,
         Err(error) => return flag_errors::translate(error, &args, &root, streams),
     };
     let globals = Globals::from_arg_matches(&matches).map_err(|e| CommandError::message(e.to_string()))?;
+    let globals = globals.without_empty();
     let mut entries = cmd::COMMANDS;
     let mut chosen: Option<&Entry> = None;
     let mut matches = matches;
@@ -155,20 +185,35 @@ pub async fn run(args: Vec<OsString>, streams: &Streams) -> Result<(), CommandEr
     let action = chosen.and_then(|entry| entry.action);
     let cx = Context::new(streams, globals, plugins);
     match action {
-        Some(action) => {
-            (action.run)(matches, &cx).await?;
-            cx.check_warnings()
+        Some(action) => match (action.run)(matches, &cx).await {
+            Err(CommandError::Helped(error)) => {
+                write!(streams.out(), "{}", help(&mut root, &args))?;
+                error.map_or(Ok(()), |error| Err(*error))
+            }
+            result => result.and_then(|()| cx.check_warnings()),
+        },
+        None => alone(chosen, &help(&mut root, &args), streams),
+    }
+}
+
+/// A command that only holds others tells which when it is called alone.
+fn alone(entry: Option<&Entry>, help: &str, streams: &Streams) -> Result<(), CommandError> {
+    match entry.map(|entry| entry.alone) {
+        Some(Alone::Fails) => Err(CommandError::Raw(help.into())),
+        Some(Alone::Tells) => {
+            write!(streams.out(), "{help}")?;
+            Err(CommandError::Exit(1))
         }
-        // A command that only holds others tells which.
-        None if chosen.is_some() => Err(CommandError::Raw(help(&mut root, &args))),
-        None => Ok(write!(streams.out(), "{}", help(&mut root, &args))?),
+        Some(Alone::Helps) | None => Ok(write!(streams.out(), "{help}")?),
     }
 }
 
 /// `kubectl help COMMAND`.
 fn help_about(args: &[OsString], streams: &Streams) -> Result<(), CommandError> {
     let topics: Vec<OsString> = args.iter().skip(1).cloned().collect();
-    let text = help(&mut tree(&topics, &[]), &topics);
+    let mut root = tree(&topics, &[]);
+    root.build();
+    let text = help(&mut root, &topics);
     if topics.len() > 1 && path_of(&topics).is_empty() {
         let quoted: Vec<String> = topics[1..].iter().map(|topic| format!("`{}`", topic.to_string_lossy())).collect();
         return Ok(write!(streams.err(), "Unknown help topic [{}]\n{text}", quoted.join(" "))?);

@@ -17,11 +17,15 @@ pub enum CommandError {
     Api { status: Box<Status>, doing: String },
     /// The server could not be reached, or what came back was no answer.
     Unreachable { verb: String, url: String, why: String },
+    /// The answer broke off.
+    CutOff { why: String },
     /// Discovery failed, without which kubectl does nothing else; or what it needs to validate the objects of a file.
     /// `unrecognized` is the file whose objects were to be recognized, if it was that.
     Undiscovered { error: Box<CommandError>, unrecognized: Option<String> },
     /// Several failures, each reported on its own.
     Many(Vec<CommandError>),
+    /// The command's help is shown on standard output before the error, or instead of one.
+    Helped(Option<Box<CommandError>>),
     /// What ran in a container failed: a message that is printed as it stands, and its exit code.
     Terminated { message: String, code: u8 },
     /// Nothing is left to say (it has been printed); ends with this exit code.
@@ -50,9 +54,9 @@ impl CommandError {
     /// [`CommandError::all`] for commands to which a single error is one among several too.
     pub fn among(errors: Vec<CommandError>) -> Result<(), CommandError> {
         CommandError::all(errors).map_err(|error| match error {
-            error @ (CommandError::Message(_) | CommandError::Undiscovered { unrecognized: Some(_), .. }) => {
-                CommandError::Many(vec![error])
-            }
+            error @ (CommandError::Message(_)
+            | CommandError::CutOff { .. }
+            | CommandError::Undiscovered { unrecognized: Some(_), .. }) => CommandError::Many(vec![error]),
             error => error,
         })
     }
@@ -75,7 +79,9 @@ impl CommandError {
         match self {
             CommandError::Api { status, doing } => CommandError::Api { status, doing: after(doing) },
             CommandError::Message(text) => CommandError::Message(format!("{what}: {text}")),
-            error @ CommandError::Unreachable { .. } => CommandError::Message(format!("{what}: {}", error.text())),
+            error @ (CommandError::Unreachable { .. } | CommandError::CutOff { .. }) => {
+                CommandError::Message(format!("{what}: {}", error.text()))
+            }
             other => other,
         }
     }
@@ -98,6 +104,9 @@ impl CommandError {
         match self {
             CommandError::Message(text) | CommandError::Raw(text) => text.clone(),
             CommandError::Unreachable { verb, url, why } => format!("{verb} {}: {why}", quote(url)),
+            CommandError::CutOff { why } => {
+                format!("unexpected error when reading response body. Please retry. Original error: {why}")
+            }
             CommandError::Undiscovered { error, unrecognized: None } => error.text(),
             CommandError::Undiscovered { error, unrecognized: Some(file) } => {
                 format!("unable to recognize {}: {}", quote(file), error.text())
@@ -106,6 +115,7 @@ impl CommandError {
             CommandError::Api { status, doing } if doing.is_empty() => status.message.clone(),
             CommandError::Api { status, doing } => format!("{doing}: {}", status.message),
             CommandError::Many(errors) => errors.iter().map(CommandError::text).collect::<Vec<_>>().join(", "),
+            CommandError::Helped(error) => error.as_ref().map(|error| error.text()).unwrap_or_default(),
             CommandError::Exit(_) => String::new(),
         }
     }
@@ -120,6 +130,7 @@ impl CommandError {
                 format!("The connection to the server {host} was refused - did you specify the right host or port?\n")
             }
             CommandError::Unreachable { why, .. } => line("Unable to connect to the server: ", why),
+            CommandError::CutOff { .. } => line("error: ", &self.text()),
             CommandError::Undiscovered { error, unrecognized: None } => error.render(),
             CommandError::Undiscovered { unrecognized: Some(_), .. } => line("error: ", &self.text()),
             CommandError::Terminated { message, .. } => line("", message),
@@ -132,10 +143,12 @@ impl CommandError {
                 .map(|error| match error {
                     // One among several has no prefix.
                     CommandError::Message(text) => line("", text),
+                    CommandError::CutOff { .. } => line("", &error.text()),
                     CommandError::Undiscovered { unrecognized: Some(_), .. } => line("", &error.text()),
                     error => error.render(),
                 })
                 .collect(),
+            CommandError::Helped(error) => error.as_ref().map(|error| error.render()).unwrap_or_default(),
             CommandError::Exit(_) => String::new(),
         }
     }

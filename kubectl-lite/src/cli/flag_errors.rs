@@ -1,7 +1,7 @@
 //! `clap`'s errors in kubectl's words.
 
 use super::{help, path_of};
-use crate::cmd::{self, Entry};
+use crate::cmd::{self, Alone, Entry};
 use crate::errors::CommandError;
 use crate::streams::Streams;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -30,6 +30,9 @@ pub fn translate(
                 // Flags are read before the command is looked for.
                 match unknown_flag(root, args).filter(|_| !path.is_empty()) {
                     Some(flag) => format!("unknown flag: {flag}"),
+                    None if is_helpful(&path) => {
+                        return Ok(write!(streams.out(), "{}", help(&mut root.clone(), args))?);
+                    }
                     None => return Err(unknown_command(&given, &path, args)),
                 }
             }
@@ -51,6 +54,11 @@ pub fn translate(
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => invalid_argument(&error, root, &path),
         _ => error.to_string().trim_end().trim_start_matches("error: ").to_string(),
     };
+    // What diff says of itself is never 1, which tells that there are differences.
+    if path == ["diff"] {
+        write!(streams.err(), "{}", CommandError::usage("diff", message).render())?;
+        return Err(CommandError::Exit(cmd::diff::FAILED));
+    }
     let command: String = path.iter().map(|name| format!(" {name}")).collect();
     Err(CommandError::Message(format!("{message}\nSee 'kubectl{command} --help' for usage.")))
 }
@@ -116,6 +124,11 @@ fn flag_name(root: &clap::Command, path: &[&str], shown: &str) -> String {
         Some((_, Some(name))) => format!("--{name}"),
         _ => long.to_string(),
     }
+}
+
+/// Whether the command that is called without one of those that it holds only shows its help.
+fn is_helpful(path: &[&str]) -> bool {
+    cmd::COMMANDS.iter().any(|entry| path == [entry.name] && entry.alone == Alone::Helps)
 }
 
 /// No such command: at the top with suggestions, below with a pointer to the help.

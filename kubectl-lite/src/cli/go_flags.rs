@@ -3,6 +3,7 @@
 
 use clap::ArgAction;
 use clap::builder::ValueParser;
+use std::ffi::OsString;
 
 /// Makes all flags of a command behave as `pflag`'s: switches take an optional `=true` or `=false`, values may begin with
 /// a dash, and a repeated flag replaces the one before.
@@ -26,6 +27,40 @@ pub fn like_pflag(command: clap::Command) -> clap::Command {
             arg
         }
     })
+}
+
+/// The arguments with `-o=` as `-o` and `=`: to `pflag`, what follows the letter of a flag that takes a value is the
+/// value, but for an equals sign before more.
+pub fn with_equals_as_value(root: &clap::Command, path: &[&str], args: Vec<OsString>) -> Vec<OsString> {
+    let ends_so = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.starts_with('-') && arg.ends_with('='));
+    if !args.iter().any(ends_so) {
+        return args;
+    }
+    let mut root = root.clone();
+    root.build();
+    let command = path.iter().try_fold(&root, |command, name| command.find_subcommand(name)).unwrap_or(&root);
+    let takes_value = |letter: char| {
+        let flag = command.get_arguments().chain(root.get_arguments()).find(|arg| arg.get_short() == Some(letter));
+        flag.map(|flag| !flag.is_require_equals_set())
+    };
+    let mut read = Vec::with_capacity(args.len() + 1);
+    let mut rest = args.into_iter();
+    for arg in rest.by_ref() {
+        let letters = arg.to_str().and_then(|arg| arg.strip_prefix('-')?.strip_suffix('='));
+        let letters = letters.filter(|letters| letters.chars().all(|c| c.is_ascii_alphabetic()));
+        match letters.and_then(|letters| Some((letters, takes_value(letters.chars().next_back()?)?))) {
+            Some((letters, true)) => read.extend([format!("-{letters}").into(), "=".into()]),
+            // After a switch it is a flag of its own, which there is not.
+            Some((letters, false)) => read.extend([format!("-{letters}").into(), "-=".into()]),
+            _ if arg == "--" => {
+                read.push(arg);
+                break;
+            }
+            _ => read.push(arg),
+        }
+    }
+    read.extend(rest);
+    read
 }
 
 /// The default of a switch; `None` for other flags. A switch that is on by default is declared with `action = Set`.

@@ -142,7 +142,10 @@ fn wrong_host(host: &str) -> Option<String> {
 }
 
 fn read(path: &str) -> Result<Vec<u8>, CommandError> {
-    std::fs::read(path).map_err(|error| CommandError::message(format!("open {path}: {}", os_error(&error))))
+    std::fs::read(path).map_err(|error| {
+        let done = if error.kind() == std::io::ErrorKind::IsADirectory { "read" } else { "open" };
+        CommandError::message(format!("{done} {path}: {}", os_error(&error)))
+    })
 }
 
 /// The bytes of `KEY-data` (base64), else of the file that `KEY` names.

@@ -38,13 +38,26 @@ impl Client<'_> {
     /// What is to be told about a request that has failed.
     pub(super) async fn failure(&self, error: CommandError) -> CommandError {
         let assumed = self.assumed.take();
-        let Some((assumed, _)) = assumed.filter(|_| !is_considered(&error)) else { return error };
-        // Discovery asks by the same client, hence the box.
-        match Box::pin(self.look_up(&assumed)).await {
-            Ok(()) => error,
-            Err(CommandError::Exit(_)) => error,
-            Err(found) => found,
+        if let Some((assumed, _)) = assumed.filter(|_| !is_considered(&error)) {
+            // Discovery asks by the same client, hence the box.
+            match Box::pin(self.look_up(&assumed)).await {
+                Ok(()) | Err(CommandError::Exit(_)) => {}
+                Err(found) => return found,
+            }
         }
+        self.tell_cut_off(&error).err().unwrap_or(error)
+    }
+
+    /// Makes sure of what was assumed where nothing else is asked of the server.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub async fn look_up_assumed(&self) -> Result<(), CommandError> {
+        let Some((assumed, mark)) = self.assumed.take() else { return Ok(()) };
+        self.look_up(&assumed).await?;
+        *self.assumed.borrow_mut() = Some((assumed, mark));
+        self.confirm();
+        Ok(())
     }
 
     async fn look_up(&self, assumed: &Assumed) -> Result<(), CommandError> {
@@ -82,6 +95,7 @@ impl Client<'_> {
             Assumed::Kinds { file } | Assumed::Schemas { file } => (1, Some(file.clone())),
         };
         for _ in 0..tries {
+            self.tell_cut_off(&error)?;
             let why = format!("couldn't get current server API group list: {}", error.text());
             klog::error(self.streams(), "memcache.go:265", "Unhandled Error", &why)?;
         }
@@ -90,7 +104,13 @@ impl Client<'_> {
 
     /// Whether the server tells about its types: by OpenAPI v3, else v2.
     async fn openapi(&self) -> Result<(), CommandError> {
-        let ask = async |path: &str| self.attempt(&Request::get(path).bare().query("timeout", self.patience())).await;
+        let ask = async |path: &str| {
+            let answer = self.attempt(&Request::get(path).bare().query("timeout", self.patience())).await;
+            if let Err(error) = &answer {
+                self.tell_cut_off(error)?;
+            }
+            answer
+        };
         if ask("/openapi/v3").await.is_ok_and(|answer| answer.body.starts_with(b"{")) {
             return Ok(());
         }

@@ -73,7 +73,9 @@ impl Resource {
     }
     /// The path of the collection; `namespace` is left out for cluster-scoped resources and where it is empty (all).
     pub fn collection(&self, namespace: &str) -> String {
-        let base = if self.group.is_empty() {
+        let base = if self.version.is_empty() {
+            "/api".to_string()
+        } else if self.group.is_empty() {
             format!("/api/{}", self.version)
         } else {
             format!("/apis/{}/{}", self.group, self.version)
@@ -200,7 +202,8 @@ impl RestMapper {
         kind: &str,
     ) -> Result<Option<Rc<Resource>>, CommandError> {
         let (group, version) = kinds::split_api_version(api_version);
-        let is_it = |r: &&Rc<Resource>| r.kind == kind && r.group == group && r.version == version;
+        let is_it =
+            |r: &&Rc<Resource>| r.kind == kind && r.group == group && (r.version == version || api_version.is_empty());
         if let Some(found) = self.known.iter().find(is_it) {
             return Ok(Some(found.clone()));
         }

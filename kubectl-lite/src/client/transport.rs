@@ -19,6 +19,23 @@ use std::time::{Duration, Instant};
 
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
+/// How often a request is sent once more.
+const RETRIES: usize = 10;
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether the connection ended before there was an answer.
+fn is_end(why: &str) -> bool {
+    why == "EOF" || why.ends_with("connection reset by peer")
+}
+
+/// How long a server that has too much to do asks to be left alone.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let busy = response.status() == http::StatusCode::TOO_MANY_REQUESTS || response.status().is_server_error();
+    let seconds = response.headers().get(http::header::RETRY_AFTER).filter(|_| busy)?;
+    seconds.to_str().ok()?.parse().map(Duration::from_secs).ok()
+}
+
 /// What is asked of the server.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -112,13 +129,37 @@ impl Request {
 #[derive(Debug)]
 pub struct Answer {
     pub body: Bytes,
+    /// What the body is said to be, where that is nothing that objects are written in.
+    foreign: Option<String>,
 }
 
 impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Result<Value, CommandError> {
-        decode(&self.body)
+        decode(self.object()?)
     }
+    /// The body of an answer that should be an object.
+    ///
+    /// # Errors
+    /// It says that it is something else.
+    pub fn object(&self) -> Result<&[u8], CommandError> {
+        match &self.foreign {
+            None => Ok(&self.body),
+            Some(content_type) => Err(CommandError::message(format!("serializer for {content_type} doesn't exist"))),
+        }
+    }
+}
+
+/// What objects are written in.
+const MEDIA_TYPES: [&str; 4] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
+
+/// The type of an answer that cannot be an object.
+fn foreign(response: &reqwest::Response) -> Option<String> {
+    let content_type = response.headers().get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
+    let known = media_type.is_empty() || MEDIA_TYPES.contains(&media_type.as_str());
+    (!known).then(|| content_type.to_string())
 }
 
 /// The client. Connections are kept between requests.
@@ -242,29 +283,43 @@ impl<'a> Client<'a> {
 
     /// [`Client::send`] without a second look at what was assumed.
     pub(super) async fn attempt(&self, request: &Request) -> Result<Answer, CommandError> {
-        let response = self.start(request, self.access.timeout).await?;
+        let mut response = self.start(request, self.access.timeout).await;
+        // A server that closes the connection before it has answered gets what it can be asked again.
+        for _ in 0..RETRIES {
+            match &response {
+                Err(CommandError::Unreachable { why, .. }) if request.method == Method::GET && is_end(why) => {
+                    tokio::time::sleep(PAUSE).await;
+                    response = self.start(request, self.access.timeout).await;
+                }
+                _ => break,
+            }
+        }
+        let response = response?;
         let (status, is_text) = (response.status(), is_text(&response));
-        let body = match response.bytes().await {
-            Ok(body) => body,
-            Err(error) => return Err(self.cut_off(request, &error)?),
-        };
+        // What discovery answers is read whatever it says that it is.
+        let foreign = if request.bare { None } else { foreign(&response) };
+        let body = response.bytes().await.map_err(|error| self.cut_off(request, &error))?;
         if self.verbosity >= 8 {
             self.trace(format_args!("\"Response Body\" body={:?}", String::from_utf8_lossy(&body)))?;
         }
         if status.is_success() {
-            return Ok(Answer { body });
+            return Ok(Answer { body, foreign });
         }
         Err(refusal(status, is_text, &body, request).into())
     }
 
-    /// Tells that an answer has broken off.
-    fn cut_off(&self, request: &Request, error: &reqwest::Error) -> Result<CommandError, CommandError> {
-        let unreachable = unreachable(error, request, &self.url(request));
-        let CommandError::Unreachable { why, .. } = &unreachable else { return Ok(unreachable) };
-        klog::error(self.streams, "request.go:1196", "Unexpected error when reading response body", why)?;
-        Ok(CommandError::message(format!(
-            "unexpected error when reading response body. Please retry. Original error: {why}"
-        )))
+    /// Why an answer was not read to its end.
+    fn cut_off(&self, request: &Request, error: &reqwest::Error) -> CommandError {
+        match unreachable(error, request, &self.url(request)) {
+            CommandError::Unreachable { why, .. } => CommandError::CutOff { why },
+            error => error,
+        }
+    }
+
+    /// Tells that an answer has broken off, if that is the error.
+    pub(super) fn tell_cut_off(&self, error: &CommandError) -> Result<(), CommandError> {
+        let CommandError::CutOff { why } = error else { return Ok(()) };
+        Ok(klog::error(self.streams, "request.go:1196", "Unexpected error when reading response body", why)?)
     }
 
     fn url(&self, request: &Request) -> String {
@@ -338,7 +393,19 @@ impl<'a> Client<'a> {
             self.trace(format_args!("\"Request Body\" body={:?}", String::from_utf8_lossy(body)))?;
         }
         let begun = Instant::now();
-        let response = call.send().await.map_err(|error| unreachable(&error, request, &url))?;
+        let mut retries = 0;
+        let response = loop {
+            let again = call.try_clone();
+            let response = call.send().await.map_err(|error| unreachable(&error, request, &url))?;
+            match (again, retry_after(&response)) {
+                (Some(again), Some(length)) if retries < RETRIES => {
+                    retries += 1;
+                    tokio::time::sleep(length).await;
+                    call = again;
+                }
+                _ => break response,
+            }
+        };
         if self.verbosity >= 6 {
             let (verb, status, took) = (&request.method, response.status(), begun.elapsed().as_millis());
             self.trace(format_args!(

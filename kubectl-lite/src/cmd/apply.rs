@@ -121,11 +121,7 @@ impl Run<'_, '_> {
                  --all flag. If you did not mean to prune all resources, specify a label selector",
             ));
         }
-        apply.files.require()?;
-        if apply.print.is_set() {
-            apply.print.for_format(Order::Sorted)?;
-        }
-        Ok(())
+        apply.files.require()
     }
 
     async fn all(&self) -> Result<(), CommandError> {

@@ -3,10 +3,12 @@
 mod reconcile;
 mod rules;
 
+use super::create::role::NON_RESOURCE_VERBS;
 use super::{Command, Entry, command};
 use crate::client::assumed::Assumed;
 use crate::client::{Request, Resource};
 use crate::context::Context;
+use crate::describe::rbac;
 use crate::errors::CommandError;
 use crate::print::table::Layout;
 use crate::print::{Order, PrintFlags};
@@ -52,25 +54,16 @@ impl Command for CanI {
         if self.no_headers {
             return Err(CommandError::message("--no-headers cannot be set without --list specified"));
         }
-        let [verb, target, names @ ..] = self.args.as_slice() else { return Err(wrong_arguments()) };
-        if names.len() > 1 {
-            return Err(wrong_arguments());
-        }
+        let [verb, target] = self.args.as_slice() else { return Err(wrong_arguments()) };
         let namespace = if self.all_namespaces { String::new() } else { cx.namespace()?.0 };
         let mut spec = json!({});
         let mut warnings = Vec::new();
+        let mut verbs = &RESOURCE_VERBS[..];
         if target.starts_with('/') {
-            if !names.is_empty() {
-                return Err(wrong_arguments());
-            }
+            verbs = &NON_RESOURCE_VERBS;
             spec.set("nonResourceAttributes", json!({"verb": verb, "path": target}));
         } else {
-            let (typed, name) = match (target.split_once('/'), names) {
-                (Some((typed, name)), []) => (typed, name),
-                (None, [name]) => (target.as_str(), name.as_str()),
-                (None, []) => (target.as_str(), ""),
-                _ => return Err(wrong_arguments()),
-            };
+            let (typed, name) = target.split_once('/').unwrap_or((target, ""));
             let (group, plural) = self.resource(cx, typed, &mut warnings).await?;
             spec.set(
                 "resourceAttributes",
@@ -78,10 +71,11 @@ impl Command for CanI {
                     "subresource": self.subresource, "name": name}),
             );
         }
-        if !self.quiet {
-            for warning in &warnings {
-                writeln!(cx.streams.err(), "Warning: {warning}\n")?;
-            }
+        if !verbs.contains(&verb.as_str()) && !self.all_namespaces {
+            warnings.push(format!("verb '{verb}' is not a known verb"));
+        }
+        for warning in &warnings {
+            writeln!(cx.streams.err(), "Warning: {warning}\n")?;
         }
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec});
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -101,6 +95,26 @@ impl Command for CanI {
     }
 }
 
+/// The verbs of resources that are nothing to wonder about.
+const RESOURCE_VERBS: [&str; 16] = [
+    "*",
+    "approve",
+    "bind",
+    "create",
+    "delete",
+    "deletecollection",
+    "escalate",
+    "get",
+    "impersonate",
+    "list",
+    "mark",
+    "patch",
+    "sign",
+    "update",
+    "use",
+    "watch",
+];
+
 fn wrong_arguments() -> CommandError {
     CommandError::message(
         "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for \
@@ -118,6 +132,10 @@ impl CanI {
     ) -> Result<(String, String), CommandError> {
         if typed == "*" {
             return Ok((String::new(), "*".into()));
+        }
+        // These are no objects, and are known all the same.
+        if matches!(typed, "users" | "groups") {
+            return Ok((String::new(), typed.to_string()));
         }
         match self.discovered(cx, typed).await {
             Ok(resource) => {
@@ -173,22 +191,9 @@ impl CanI {
         if !self.no_headers {
             layout.row(["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]);
         }
-        let mut rows: Vec<[String; 4]> = Vec::new();
-        for rule in answer.list("status.resourceRules") {
-            let groups = rule.list("apiGroups").iter().filter_map(Value::as_str);
-            for group in groups {
-                for resource in rule.list("resources").iter().filter_map(Value::as_str) {
-                    let name = if group.is_empty() { resource.to_string() } else { format!("{resource}.{group}") };
-                    rows.push([name, "[]".into(), words(rule, "resourceNames"), words(rule, "verbs")]);
-                }
-            }
-        }
-        rows.sort_by(|a, b| b[3].split(' ').count().cmp(&a[3].split(' ').count()).then_with(|| a[0].cmp(&b[0])));
-        for rule in answer.list("status.nonResourceRules") {
-            rows.push([String::new(), words(rule, "nonResourceURLs"), "[]".into(), words(rule, "verbs")]);
-        }
-        for row in rows {
-            layout.row(row);
+        let rules = answer.list("status.resourceRules").iter().chain(answer.list("status.nonResourceRules"));
+        for rule in rbac::put_together(rules) {
+            layout.row(rule.row());
         }
         layout.write(&mut *cx.streams.out().writer())
     }

@@ -63,9 +63,10 @@ impl Flags {
         if self.args.is_empty() && self.files.is_empty() {
             return Err(CommandError::message("one or more CSRs must be specified as <name> or -f <filename>"));
         }
+        self.print.check()?;
         let arguments: Vec<String> =
             self.args.iter().map(|name| format!("certificatesigningrequests/{name}")).collect();
-        let infos = Builder::new(cx)?.files(&self.files).arguments(&arguments).all(true).await?;
+        let infos = Builder::new(cx)?.files(&self.files).arguments(&arguments).typed().all(true).await?;
         for mut info in infos {
             let answered = |object: &Value| object.list("status.conditions").iter().any(|c| c.text("type") == kind);
             if !answered(&info.object) || self.force {

@@ -97,14 +97,17 @@ impl Cp {
             io::copy(&mut pieces, &mut io::sink())?;
             Ok::<_, io::Error>(skipped)
         });
+        if let Some(told) = pods::told_choice(&pod, &self.container) {
+            writeln!(cx.streams.out(), "{told}")?;
+        }
         let mut taken = 0u64;
         let mut tries = 0;
         let ran = loop {
             let resumed = format!("tar cf - {from} | tail -c+{}", taken + 1);
             let command: &[&str] = if self.retries == 0 { &["tar", "cf", "-", from] } else { &["sh", "-c", &resumed] };
             let ran = self
-                .execute(cx, &pod, command, Input::default(), false, async |output, piece| match output {
-                    Output::Stderr => cx.streams.err().write_all(piece),
+                .execute(cx, &pod, command, Input::default(), true, async |output, piece| match output {
+                    Output::Stderr => cx.streams.out().write_all(piece),
                     Output::Stdout => {
                         taken += piece.len() as u64;
                         let piece = bytes::Bytes::copy_from_slice(piece);
@@ -127,7 +130,11 @@ impl Cp {
             Err(error) => Err(CommandError::message(error.to_string())),
             Ok(skipped) => {
                 tell(cx, &skipped, &pod, from)?;
-                ran
+                // What the command did not find is told by itself, and is no failure of the copy.
+                match ran {
+                    Err(CommandError::Terminated { .. }) => Ok(()),
+                    ran => ran,
+                }
             }
         }
     }
@@ -267,8 +274,7 @@ mod tests {
         assert_eq!(ran.texts(), (String::new(), String::new(), 0));
         assert_eq!(std::fs::read(to).unwrap(), b"hello");
         let ran = kubectl(&server, &["cp", "web:/nope", to], b"").await;
-        let told = "tar: /nope: No such file or directory\ncommand terminated with exit code 2\n";
-        assert_eq!(ran.texts(), (String::new(), told.into(), 2));
+        assert_eq!(ran.texts(), ("tar: /nope: No such file or directory\n".into(), String::new(), 0));
         let folder = here.path().to_str().unwrap();
         let ran = kubectl(&server, &["cp", "web:/etc/motd", folder], b"").await;
         assert_eq!(ran.texts(), (String::new(), format!("error: open {folder}: is a directory\n"), 1));

@@ -10,10 +10,11 @@ use crate::cli::go_flags;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::resource::{Builder, Filenames, Info, go_words, pods};
+use crate::resource::{Builder, Filenames, Info, changes, go_words, pods};
 use profile::Profile;
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::schema;
 
 #[derive(clap::Args)]
 pub struct Debug {
@@ -153,17 +154,15 @@ impl Debug {
                 go_words(&error)
             ))
         })?;
-        let parsed = shared_types::yaml::parse_document(&text).map(|document| document.value);
-        match parsed {
-            Ok(value) if value.is_object() => Ok(Some(value)),
-            Ok(_) => Err(CommandError::message(format!(
-                "{} does not contain a valid container spec: not an object",
-                self.custom
-            ))),
-            Err(why) => {
-                Err(CommandError::message(format!("{} does not contain a valid container spec: {why}", self.custom)))
-            }
-        }
+        let invalid = |why: &str| {
+            CommandError::message(format!("{} does not contain a valid container spec: {why}", self.custom))
+        };
+        let document = shared_types::yaml::parse_document(&text).map_err(|why| invalid(&why.to_string()))?;
+        let Some(container) = schema::named("core/v1.Container") else { return Ok(Some(document.value)) };
+        // What containers do not have is not minded.
+        let decoded = schema::decode_value(container, document.value)
+            .map_err(|why| invalid(&format!("error unmarshaling JSON: while decoding JSON: {why}")))?;
+        Ok(Some(decoded.object))
     }
 
     fn check(&self, cx: &Context<'_>) -> Result<(), CommandError> {
@@ -260,9 +259,12 @@ impl Debug {
         let name = self.container_name(cx, &info.object)?;
         let container = self.ephemeral_container(&info.object, &name, profile, custom)?;
         warn_of_user(cx, &info.object, &container)?;
-        let patch = json!({"spec": {"ephemeralContainers": [container]}}).to_string();
+        let mut after = info.object.clone();
+        let containers = [after.list("spec.ephemeralContainers"), &[container]].concat();
+        after.set("spec.ephemeralContainers", containers);
+        let Some((patch, content_type)) = changes(info, &after)? else { return Ok((after, Some(name))) };
         let path = format!("{}/ephemeralcontainers", info.path());
-        let request = Request::patch(path, "application/strategic-merge-patch+json", patch.into_bytes());
+        let request = Request::patch(path, content_type, patch.to_string().into_bytes());
         Ok((cx.client()?.json(request).await?, Some(name)))
     }
 

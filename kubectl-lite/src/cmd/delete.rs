@@ -74,7 +74,7 @@ impl Command for Delete {
             let answer = cx.client()?.send(Request::delete(path).absolute()).await?;
             return Ok(cx.streams.out().write_all(&answer.body)?);
         }
-        let policy = self.policy(cx)?;
+        let policy = policy(cx, &self.cascade)?;
         self.check(cx)?;
         let grace = if self.now { 1 } else { self.grace_period };
         // Without --force zero would be dangerous: the least that ends gracefully stands in for it.
@@ -87,29 +87,32 @@ impl Command for Delete {
     }
 }
 
-impl Delete {
-    /// The propagation policy.
-    fn policy(&self, cx: &Context<'_>) -> Result<&'static str, CommandError> {
-        let deprecated = |value: &str, new: &str| {
-            writeln!(
-                cx.streams.err(),
-                "warning: --cascade={value} is deprecated (boolean value) and can be replaced with --cascade={new}."
-            )
-        };
-        match self.cascade.as_str() {
-            "background" => Ok("Background"),
-            "foreground" => Ok("Foreground"),
-            "orphan" => Ok("Orphan"),
-            value => match go_flags::boolean(value) {
-                Ok(true) => deprecated(value, "background").map(|()| "Background").map_err(Into::into),
-                Ok(false) => deprecated(value, "orphan").map(|()| "Orphan").map_err(Into::into),
-                Err(_) => Err(CommandError::message(format!(
-                    "invalid cascade value ({value}). Must be \"background\", \"foreground\", or \"orphan\""
-                ))),
-            },
-        }
+/// The propagation policy that `--cascade` asks for.
+///
+/// # Errors
+/// There is none such.
+pub fn policy(cx: &Context<'_>, cascade: &str) -> Result<&'static str, CommandError> {
+    let deprecated = |value: &str, new: &str| {
+        writeln!(
+            cx.streams.err(),
+            "warning: --cascade={value} is deprecated (boolean value) and can be replaced with --cascade={new}."
+        )
+    };
+    match cascade {
+        "background" => Ok("Background"),
+        "foreground" => Ok("Foreground"),
+        "orphan" => Ok("Orphan"),
+        value => match go_flags::boolean(value) {
+            Ok(true) => deprecated(value, "background").map(|()| "Background").map_err(Into::into),
+            Ok(false) => deprecated(value, "orphan").map(|()| "Orphan").map_err(Into::into),
+            Err(_) => Err(CommandError::message(format!(
+                "invalid cascade value ({value}). Must be \"background\", \"foreground\", or \"orphan\""
+            ))),
+        },
     }
+}
 
+impl Delete {
     fn check(&self, cx: &Context<'_>) -> Result<(), CommandError> {
         let fail = |text: &str| Err(CommandError::message(text));
         if !self.output.is_empty() && self.output != "name" {
@@ -179,6 +182,7 @@ impl Delete {
         let mut count = 0;
         for info in found {
             if dry_run.is_client() {
+                cx.client()?.look_up_assumed().await?;
                 self.report(cx, &info, dry_run, grace)?;
                 count += 1;
                 continue;
@@ -242,6 +246,7 @@ impl Delete {
         policy: &str,
         grace: i64,
     ) -> Result<Option<String>, CommandError> {
+        info.check_name()?;
         let mut options = json!({"propagationPolicy": policy});
         if grace >= 0 {
             options.set("gracePeriodSeconds", grace);

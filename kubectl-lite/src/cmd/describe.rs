@@ -74,7 +74,7 @@ impl Command for Describe {
                 Err(error) => errors.push(error),
             }
         }
-        CommandError::among(errors)
+        builder.failed(errors)
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Diff {
 }
 
 /// What ends `diff` where it fails; 1 says that there is a difference.
-const FAILED: u8 = 2;
+pub const FAILED: u8 = 2;
 
 impl Command for Diff {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
@@ -61,7 +61,6 @@ impl Command for Diff {
 
 /// The two folders that are compared.
 struct Folders {
-    root: PathBuf,
     live: PathBuf,
     merged: PathBuf,
 }
@@ -69,7 +68,8 @@ struct Folders {
 impl Drop for Folders {
     fn drop(&mut self) {
         // What cannot be removed stays in the temporary folder.
-        let _ = std::fs::remove_dir_all(&self.root);
+        let _ = std::fs::remove_dir_all(&self.live);
+        let _ = std::fs::remove_dir_all(&self.merged);
     }
 }
 
@@ -187,11 +187,12 @@ fn mask(live: Option<&mut Value>, merged: &mut Value) {
 fn folders() -> Result<Folders, CommandError> {
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
     let tag = nanos % 1_000_000_000;
-    let root = std::env::temp_dir().join(format!("kubectl-diff-{}-{tag}", std::process::id()));
-    let (live, merged) = (root.join(format!("LIVE-{tag}")), root.join(format!("MERGED-{tag}")));
-    std::fs::create_dir_all(&live)?;
-    std::fs::create_dir_all(&merged)?;
-    Ok(Folders { root, live, merged })
+    let tag = u128::from(std::process::id()) * 1_000_000_000 + tag;
+    let [live, merged] = ["LIVE", "MERGED"].map(|name| std::env::temp_dir().join(format!("{name}-{tag}")));
+    let folders = Folders { live, merged };
+    std::fs::create_dir_all(&folders.live)?;
+    std::fs::create_dir_all(&folders.merged)?;
+    Ok(folders)
 }
 
 /// `apps.v1.Deployment.default.web`.
@@ -212,7 +213,11 @@ fn run_diff(cx: &Context<'_>, folders: &Folders) -> Result<u8, CommandError> {
     let mut command = std::process::Command::new(words[0]);
     let options = words[1..].iter().filter(|w| w.chars().all(|c| c.is_ascii_alphanumeric() || "-=_./:".contains(c)));
     let output = command.args(options).arg(&folders.live).arg(&folders.merged).output().map_err(|error| {
-        CommandError::message(format!("failed to run {:?}: {}", words[0], crate::resource::go_words(&error)))
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound if !words[0].contains('/') => "executable file not found in $PATH".to_string(),
+            _ => crate::resource::go_words(&error),
+        };
+        CommandError::message(format!("failed to run {:?}: {why}", words[0]))
     })?;
     cx.streams.out().write_all(&output.stdout)?;
     cx.streams.err().write_all(&output.stderr)?;

@@ -49,7 +49,14 @@ impl Command for Events {
         let mut request =
             Request::get(resource.collection(&namespace)).query("fieldSelector", self.selector(cx).await?);
         let client = cx.client()?;
-        let mut list = client.json(request.clone()).await?;
+        let list = client.json(request.clone()).await;
+        let mut list = list.map_err(|error| match error {
+            CommandError::Api { mut status, doing } if status.reason == "NotFound" => {
+                status.message = format!("Unable to list \"events\": {}", status.message);
+                CommandError::Api { status, doing }
+            }
+            error => error,
+        })?;
         set_list_item_kind(&mut list);
         let mut events: Vec<Value> = list.list("items").iter().filter(|e| self.fits(e)).cloned().collect();
         events.sort_by_key(last_seen);

@@ -44,7 +44,7 @@ impl Command for Exec {
 
 impl Exec {
     fn check(&self) -> Result<(), CommandError> {
-        if self.args.is_empty() && self.filenames.is_empty() {
+        if self.args.first().is_none_or(String::is_empty) && self.filenames.is_empty() {
             return Err(CommandError::message("pod, type/name or --filename must be specified"));
         }
         if self.command.is_empty() {
@@ -66,7 +66,7 @@ impl Exec {
             pods::named(cx, &self.args[0]).await?
         } else {
             let files = Filenames { filenames: self.filenames.clone(), recursive: false, kustomize: None };
-            let mut infos = Builder::new(cx)?.files(&files).arguments(&self.args).all(true).await?;
+            let mut infos = Builder::new(cx)?.files(&files).arguments(&self.args).typed().all(true).await?;
             if infos.len() > 1 {
                 return Err(CommandError::message("cannot exec into multiple objects at a time"));
             }

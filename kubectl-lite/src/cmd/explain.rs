@@ -41,6 +41,7 @@ impl Command for Explain {
         }
         let index = match cx.client()?.json(Request::get("/openapi/v3")).await {
             Ok(index) => index,
+            Err(error @ CommandError::Undiscovered { .. }) => return Err(error),
             // A server that has no v3.
             Err(_) if self.output == "plaintext" => return self.older(cx, &resource, &path).await,
             Err(error) => return Err(error.doing("failed to fetch list of groupVersions")),
@@ -75,6 +76,9 @@ impl Explain {
     async fn resource(&self, cx: &Context<'_>, typed: &str) -> Result<(Rc<Resource>, Vec<String>), CommandError> {
         let typed = typed.strip_suffix('.').unwrap_or(typed);
         let (name, path) = typed.split_once('.').unwrap_or((typed, ""));
+        if name.is_empty() {
+            return Err(CommandError::message("a resource must be present, got: /, Resource="));
+        }
         let resource = cx.discovered(name, 2).await.map_err(CommandError::without_prefix)?;
         let words = |path: &str| path.split('.').filter(|word| !word.is_empty()).map(str::to_string).collect();
         if self.api_version.is_empty()

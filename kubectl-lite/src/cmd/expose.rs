@@ -71,7 +71,8 @@ pub struct Expose {
 impl Command for Expose {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
-        let infos = Builder::new(cx)?.files(&self.files).arguments(&self.args).infos(true).await?;
+        self.print.check()?;
+        let infos = Builder::new(cx)?.files(&self.files).arguments(&self.args).typed().infos(true).await?;
         let mut errors = Vec::new();
         for info in infos {
             let result = match info {

@@ -212,8 +212,9 @@ impl Get {
                 _ => {}
             }
         }
-        if items.is_empty() && (single || !errors.is_empty()) {
-            return CommandError::among(errors);
+        let undiscovered = errors.iter().any(|error| matches!(error, CommandError::Undiscovered { .. }));
+        if items.is_empty() && (single || undiscovered) {
+            return builder.failed(errors);
         }
         // A format that cannot be used is told after what keeps objects from being found.
         let mut printer = self.print.for_get(self.no_headers)?;
@@ -227,6 +228,6 @@ impl Get {
             json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": items})
         };
         printer.print(&object, &mut *cx.streams.out().writer())?;
-        CommandError::among(errors)
+        CommandError::all(errors)
     }
 }

@@ -117,10 +117,20 @@ impl<'f> Change<'f> {
                 return Err(CommandError::message(format!("unknown {singular} spec: {arg}")));
             }
         }
-        if change.set.iter().any(|(key, _)| change.remove.contains(key)) {
-            let article = if what == What::Labels { "a" } else { "an" };
+        let both: Vec<&str> = change
+            .set
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .filter(|key| change.remove.iter().any(|r| r == key))
+            .collect();
+        if !both.is_empty() {
+            let what = match what {
+                What::Labels => "a label".to_string(),
+                What::Annotations => "the following annotation(s)".to_string(),
+            };
+            let which = if change.what == What::Labels { String::new() } else { format!(": {}", both.join(", ")) };
             return Err(CommandError::message(format!(
-                "can not both modify and remove {article} {singular} in the same command"
+                "can not both modify and remove {what} in the same command{which}"
             )));
         }
         if change.resources.is_empty() && flags.files.is_empty() {
@@ -149,6 +159,9 @@ impl<'f> Change<'f> {
             .field_selector(&flags.field_selector)
             .everything(flags.all)
             .local(flags.local);
+        if self.what == What::Annotations {
+            flags.print.check()?;
+        }
         let infos = builder.infos(!flags.local).await?;
         if !flags.resource_version.is_empty() && infos.len() > 1 {
             return Err(CommandError::message("--resource-version may only be used with a single resource"));

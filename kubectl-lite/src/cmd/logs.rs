@@ -6,10 +6,13 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::pods::{self, Preference};
-use crate::resource::{Builder, Info};
+use crate::resource::{Builder, Info, MISSING};
 use futures_util::future::try_join_all;
 use serde_json::Value;
 use shared_types::fields::Fields;
+
+/// How often kubectl asks discovery for Pods.
+const TRIES: usize = 4;
 
 #[derive(clap::Args)]
 pub struct Logs {
@@ -181,13 +184,18 @@ impl Logs {
         let Some(name) = self.args.first() else {
             let (namespace, _) = cx.namespace()?;
             let builder = Builder::new(cx)?.label_selector(&self.selector);
-            let pods = builder.list(&*cx.resource("pods").await?, &namespace).await?;
+            let resource = cx.discovered("pods", TRIES).await?;
+            let pods = builder.list(&resource, &namespace).await;
+            let pods = pods.map_err(|error| not_found_in(cx, error))?;
             if pods.is_empty() {
                 writeln!(cx.streams.err(), "No resources found in {namespace} namespace.")?;
             }
             self.check()?;
             return Ok(pods);
         };
+        if name.is_empty() {
+            return Err(CommandError::message(MISSING));
+        }
         let info = self.named(cx, name).await?;
         self.check()?;
         if info.resource.kind == "Pod" {
@@ -206,18 +214,7 @@ impl Logs {
     }
 
     async fn named(&self, cx: &Context<'_>, name: &str) -> Result<Info, CommandError> {
-        pods::named(cx, name).await.map_err(|error| match error {
-            CommandError::Api { status, .. }
-                if status.reason == "NotFound" && !status.message.starts_with("namespaces") =>
-            {
-                let namespace = cx.namespace().map(|(namespace, _)| namespace).unwrap_or_default();
-                CommandError::message(format!(
-                    "error from server (NotFound): {} in namespace {namespace:?}",
-                    status.message
-                ))
-            }
-            other => other,
-        })
+        pods::named(cx, name).await.map_err(|error| not_found_in(cx, error))
     }
 
     /// The logs of a Pod's containers that are meant.
@@ -308,6 +305,22 @@ pub async fn so_far(cx: &Context<'_>, pod: &Value, container: &str) -> Result<()
         cx.streams.out().write_all(&piece)?;
     }
     Ok(())
+}
+
+/// What is said where the server does not know what the logs are asked of.
+fn not_found_in(cx: &Context<'_>, error: CommandError) -> CommandError {
+    let status = match &error {
+        CommandError::Undiscovered { error, .. } => error.status(),
+        error => error.status(),
+    };
+    match status {
+        Some(status) if status.reason == "NotFound" && !status.message.starts_with("namespaces") => {
+            let namespace = cx.namespace().map(|(namespace, _)| namespace).unwrap_or_default();
+            let message = &status.message;
+            CommandError::message(format!("error from server (NotFound): {message} in namespace {namespace:?}"))
+        }
+        _ => error,
+    }
 }
 
 /// Writes each line with `prefix` before it.

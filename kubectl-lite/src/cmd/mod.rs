@@ -74,6 +74,19 @@ pub struct Entry {
     /// What it does itself; `None` where it only holds other commands.
     pub action: Option<Action>,
     pub children: &'static [Entry],
+    /// What becomes of it without one of them.
+    pub alone: Alone,
+}
+
+/// What a command that only holds others does with its help when none of them is called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Alone {
+    /// It is an error.
+    Fails,
+    /// It is told on standard output, and is an error still.
+    Tells,
+    /// It is all that was asked for, whatever the arguments are.
+    Helps,
 }
 
 /// What a command does.
@@ -131,7 +144,16 @@ fn without_own<C: Command>(command: clap::Command) -> clap::Command {
 
 /// An entry that only holds others.
 pub const fn group(name: &'static str, about: &'static str, children: &'static [Entry]) -> Entry {
-    Entry { name, aliases: &[], about, hidden: false, section: Section::Other, action: None, children }
+    Entry {
+        name,
+        aliases: &[],
+        about,
+        hidden: false,
+        section: Section::Other,
+        action: None,
+        children,
+        alone: Alone::Fails,
+    }
 }
 
 impl Entry {
@@ -145,6 +167,9 @@ impl Entry {
     /// A command that also holds others (`create`).
     pub const fn children(self, children: &'static [Entry]) -> Entry {
         Entry { children, ..self }
+    }
+    pub const fn alone(self, alone: Alone) -> Entry {
+        Entry { alone, ..self }
     }
     pub const fn hidden(self) -> Entry {
         Entry { hidden: true, ..self }
@@ -167,10 +192,13 @@ pub static COMMANDS: &[Entry] = &[
     command::<get::Get>("get", "Show one or many resources").section(Section::Intermediate),
     command::<edit::Edit>("edit", "Change a resource in an editor").section(Section::Intermediate),
     command::<delete::Delete>("delete", "Delete resources by file, name or selector").section(Section::Intermediate),
-    group("rollout", "Manage the rollout of a resource", rollout::COMMANDS).section(Section::Deploy),
+    group("rollout", "Manage the rollout of a resource", rollout::COMMANDS)
+        .alone(Alone::Tells)
+        .section(Section::Deploy),
     command::<scale::Scale>("scale", "Set how many replicas there are").section(Section::Deploy),
     command::<scale::Autoscale>("autoscale", "Let the number of replicas follow the load").section(Section::Deploy),
     group("certificate", "Approve or deny certificate signing requests", certificate::COMMANDS)
+        .alone(Alone::Helps)
         .section(Section::Cluster),
     command::<cluster_info::ClusterInfo>("cluster-info", "Tell where the cluster is")
         .section(Section::Cluster)
@@ -216,7 +244,9 @@ pub static COMMANDS: &[Entry] = &[
     command::<kustomize::Kustomize>("kustomize", "Build what a kustomization describes").section(Section::Advanced),
     command::<version::Version>("version", "Show the versions of client and server"),
     command::<options::Options>("options", "List the flags that all commands take"),
-    command::<completion::Complete>("__complete", "Complete a command line").hidden(),
+    command::<options::Alpha>("alpha", "Commands that are not final yet").hidden(),
+    command::<completion::complete::Complete>("__complete", "Complete a command line").hidden(),
+    command::<completion::complete::CompleteBare>("__completeNoDesc", "Complete a command line").hidden(),
 ];
 
 /// What `kubectl` alone prints: the commands by section.

@@ -10,6 +10,7 @@ use crate::errors::CommandError;
 use crate::resource::{Builder, Info};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::selector::LabelSelector;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -133,6 +134,9 @@ pub struct Drain {
 impl Command for Drain {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
+        if LabelSelector::parse(&self.pod_selector).is_err() {
+            return Err(CommandError::message("--pod-selector=<pod_selector> must be a valid label selector"));
+        }
         let nodes: Vec<Info> =
             nodes(cx, "drain", &self.args, &self.selector).await?.into_iter().collect::<Result<_, _>>()?;
         for node in &nodes {

@@ -1,4 +1,4 @@
-//! `kubectl options`.
+//! `kubectl options` and `kubectl alpha`.
 
 use super::Command;
 use crate::cli::Globals;
@@ -23,5 +23,19 @@ impl Command for Options {
             writeln!(cx.streams.out(), "\n    {short}--{long}:\n\t{help}")?;
         }
         Ok(())
+    }
+}
+
+/// `kubectl alpha`.
+#[derive(clap::Args)]
+pub struct Alpha {
+    #[arg(hide = true)]
+    args: Vec<String>,
+}
+
+impl Command for Alpha {
+    async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let _ = &self.args;
+        Ok(writeln!(cx.streams.err(), "No alpha commands are available in this version of kubectl")?)
     }
 }

@@ -9,6 +9,7 @@ use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, each};
 use serde_json::Value;
+use shared_types::fields::Fields;
 use shared_types::{json, patch, schema, yaml};
 
 #[derive(clap::Args)]
@@ -103,6 +104,7 @@ impl Patch {
         body: &[u8],
         dry_run: super::flags::DryRun,
     ) -> Result<(), CommandError> {
+        info.check_name()?;
         let (before, after) = if self.local || dry_run.is_client() {
             if !self.local {
                 info.fetch(cx).await?;
@@ -127,6 +129,13 @@ impl Patch {
     /// The object with the patch applied here.
     fn apply(&self, info: &Info, body: &[u8]) -> Result<Value, CommandError> {
         let mut object = info.object.clone();
+        let (api_version, kind) = (object.text("apiVersion"), object.text("kind"));
+        if self.kind.eq_ignore_ascii_case("strategic") && schema::of_kind(api_version, kind).is_none() {
+            let gvk = info.resource.gvk_text();
+            return Err(CommandError::message(format!(
+                "strategic merge patch is not supported for {gvk} locally, try --type merge"
+            )));
+        }
         let mut change: Value = decode(body)?;
         match self.kind.to_lowercase().as_str() {
             "json" => {

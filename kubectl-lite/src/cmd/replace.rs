@@ -54,6 +54,7 @@ impl Command for Replace {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
         let validation = self.validate.read()?;
+        let policy = super::delete::policy(cx, &self.cascade)?;
         if !self.args.is_empty() {
             return Err(CommandError::usage("replace", format!("Unexpected args: [{}]", self.args.join(" "))));
         }
@@ -63,14 +64,17 @@ impl Command for Replace {
         if !self.timeout.is_zero() && !self.force {
             return Err(CommandError::message("--timeout must have --force specified"));
         }
+        if self.force && dry_run != DryRun::None {
+            return Err(CommandError::message("--dry-run can not be used when --force is set"));
+        }
         self.files.require()?;
         if let Some(path) = &self.raw {
             return self.put_raw(cx, path).await;
         }
         let infos =
             Builder::new(cx)?.files(&self.files).validate(validation == "Strict" && !self.force).infos(false).await?;
-        if self.force && dry_run == DryRun::None {
-            self.delete(cx, &infos).await?;
+        if self.force {
+            self.delete(cx, &infos, policy).await?;
         }
         match each(infos, async |info| self.one(cx, info, dry_run, validation).await).await? {
             0 if self.force => Err(CommandError::message("no objects passed to replace")),
@@ -96,6 +100,7 @@ impl Replace {
                 info.object.remove("metadata.uid");
                 Request::post(info.resource.collection(&info.namespace), &info.object)
             } else {
+                info.check_name().map_err(|error| info.sourced("replacing", error))?;
                 let mut path = info.path();
                 if !self.subresource.is_empty() {
                     path = format!("{path}/{}", self.subresource);
@@ -112,14 +117,21 @@ impl Replace {
             let object = cx.client()?.json(dry_run.mark(request)).await;
             let object = object.map_err(|error| info.sourced("replacing", error))?;
             info.refresh(object);
+        } else {
+            cx.client()?.look_up_assumed().await?;
         }
         let mut printer = self.print.reporter(&dry_run.done("replaced"), Order::Sorted)?;
         printer.print(&self.print.shown(info.object), &mut *cx.streams.out().writer())
     }
 
     /// `--force`: deletes what is there and waits until it is gone.
-    async fn delete(&self, cx: &Context<'_>, infos: &[Result<Info, CommandError>]) -> Result<(), CommandError> {
-        let mut options = json!({"propagationPolicy": "Background"});
+    async fn delete(
+        &self,
+        cx: &Context<'_>,
+        infos: &[Result<Info, CommandError>],
+        policy: &str,
+    ) -> Result<(), CommandError> {
+        let mut options = json!({"propagationPolicy": policy});
         if self.grace_period >= 0 {
             options.set("gracePeriodSeconds", self.grace_period);
         }
@@ -128,6 +140,7 @@ impl Replace {
         }
         let mut going = Vec::new();
         for info in infos.iter().flatten() {
+            info.check_name().map_err(|error| info.sourced("deleting", error))?;
             match cx.client()?.send(Request::delete(info.path()).body(&options)).await {
                 Ok(_) => {
                     let place = if info.namespace.is_empty() {

@@ -50,6 +50,7 @@ impl Chosen {
             .arguments(&self.args)
             .label_selector(&self.selector)
             .everything(true)
+            .typed()
             .infos(true)
             .await
     }

@@ -7,6 +7,8 @@ use super::attach::DETACH_KEYS;
 use super::flags::{DryRun, DryRunFlag};
 use crate::cli::go_flags;
 use crate::client::Request;
+use crate::client::assumed::Assumed;
+use crate::client::failure::decode;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
@@ -121,6 +123,10 @@ impl Command for Run {
         let operation = dry_run.done("created");
         let order = if dry_run.is_client() { Order::Declared } else { Order::Sorted };
         let mut printer = self.print.reporter(&operation, order)?;
+        if dry_run.is_client() {
+            cx.assume(Assumed::Resources { tries: 1 })?;
+            cx.client()?.look_up_assumed().await?;
+        }
         let service = if self.expose { Some(self.service(&name, &pod)?) } else { None };
         let pod = self.create(cx, "pods", &namespace, pod, dry_run).await?;
         if self.is_attached() {
@@ -253,22 +259,20 @@ impl Run {
         };
         let Some(mut patch) = read() else { return Err(CommandError::message("Invalid JSON Patch")) };
         let _ = name;
+        let ty = schema::of_kind("v1", "Pod").ok_or_else(|| CommandError::message("no type of Pod"))?;
         match self.override_type.as_str() {
             "merge" => patch::merge::apply(pod, &patch),
             "strategic" => {
-                let ty = schema::of_kind("v1", "Pod").ok_or_else(|| CommandError::message("no type of Pod"))?;
                 patch::strategic::apply(ty, pod, &mut patch).map_err(|e| CommandError::message(e.to_string()))?;
             }
             "json" => {
                 let patch = patch::json::Patch::parse(&patch).map_err(CommandError::message)?;
                 patch.apply(pod).map_err(CommandError::message)?;
             }
-            other => {
-                return Err(CommandError::message(format!(
-                    "invalid override type: {other}. Valid values are: \"json\", \"merge\", or \"strategic\""
-                )));
-            }
+            other => return Err(CommandError::message(format!("invalid override type: {other}"))),
         }
+        let decoded = schema::decode_value(ty, std::mem::take(pod)).map_err(CommandError::message)?.object;
+        *pod = decode(&schema::encode(ty, &decoded))?;
         Ok(())
     }
 

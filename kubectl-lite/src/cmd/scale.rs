@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, last_applied};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,7 @@ impl Command for Scale {
                 "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0",
             ));
         }
+        self.print.check()?;
         let builder = Builder::new(cx)?
             .files(&self.files)
             .arguments(&self.args)
@@ -85,6 +86,7 @@ impl Command for Scale {
 
 impl Scale {
     async fn one(&self, cx: &Context<'_>, mut info: Info, replicas: i64, dry_run: DryRun) -> Result<(), CommandError> {
+        info.check_name()?;
         let client = cx.client()?;
         let path = format!("{}/scale", info.path());
         if !dry_run.is_client() {
@@ -111,6 +113,7 @@ impl Scale {
                 client.send(dry_run.mark(Request::patch(path.clone(), "application/merge-patch+json", patch))).await?;
             }
         }
+        client.look_up_assumed().await?;
         if !self.timeout.is_zero() && dry_run == DryRun::None {
             let until = Instant::now() + self.timeout.length;
             loop {
@@ -210,7 +213,7 @@ impl Command for Autoscale {
 }
 
 /// What to aim at for one resource.
-fn metric(name: &str, text: &str) -> Result<serde_json::Value, CommandError> {
+fn metric(name: &str, text: &str) -> Result<Value, CommandError> {
     let target = match text.strip_suffix('%') {
         Some(percent) => {
             let percent: i64 = percent.parse().map_err(|_| {
@@ -229,7 +232,7 @@ impl Autoscale {
         cx: &Context<'_>,
         info: &Info,
         max: i64,
-        metrics: &[serde_json::Value],
+        metrics: &[Value],
         dry_run: DryRun,
     ) -> Result<(), CommandError> {
         if !info.resource.subresources.iter().any(|s| s == "scale") {
@@ -258,16 +261,43 @@ impl Autoscale {
             let configuration = last_applied::declared_configuration(&object);
             object.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED.into(), configuration.into());
         }
-        let mut order = Order::Declared;
-        if !dry_run.is_client() {
-            let resource = cx.resource("horizontalpodautoscalers.v2.autoscaling").await?;
-            object.remove("status");
-            let request =
-                Request::post(resource.collection(&info.namespace), &object).query("fieldManager", &self.field_manager);
-            object = cx.client()?.json(dry_run.mark(request)).await?;
-            order = Order::Declared;
+        if self.create(cx, info, object.clone(), dry_run).await.is_ok() {
+            return Ok(());
         }
-        let mut printer = self.print.reporter(&dry_run.done("autoscaled"), order)?;
+        // Whatever the matter was, the older version of the API is tried, and its errors are told.
+        let is_cpu = |metric: &Value| metric.text("resource.name") == "cpu";
+        let percent = match metrics {
+            [metric] if is_cpu(metric) => metric.int("resource.target.averageUtilization"),
+            _ => None,
+        };
+        let Some(percent) = percent else {
+            let why = if metrics.iter().any(is_cpu) { "%!w(<nil>)" } else { "empty input" };
+            return Err(CommandError::message(format!(
+                "failed to create autoscaling/v2 HPA and the configuration is incompatible with autoscaling/v1: {why}"
+            )));
+        };
+        object.set("apiVersion", "autoscaling/v1");
+        object.remove("spec.metrics");
+        object.set("spec.targetCPUUtilizationPercentage", percent);
+        object.set("status", json!({"currentReplicas": 0, "desiredReplicas": 0}));
+        self.create(cx, info, object, dry_run).await
+    }
+
+    async fn create(
+        &self,
+        cx: &Context<'_>,
+        info: &Info,
+        mut object: Value,
+        dry_run: DryRun,
+    ) -> Result<(), CommandError> {
+        if !dry_run.is_client() {
+            object.remove("status");
+            let namespace = &info.namespace;
+            let path = format!("/apis/{}/namespaces/{namespace}/horizontalpodautoscalers", object.text("apiVersion"));
+            let request = Request::post(path, &object).query("fieldManager", &self.field_manager);
+            object = cx.client()?.json(dry_run.mark(request)).await?;
+        }
+        let mut printer = self.print.reporter(&dry_run.done("autoscaled"), Order::Declared)?;
         printer.print(&self.print.shown(object), &mut *cx.streams.out().writer())
     }
 }

@@ -58,8 +58,9 @@ impl Shared {
         if self.local && !args.is_empty() {
             return Err(CommandError::message("resource arguments cannot be specified together with --local"));
         }
+        self.print.check()?;
         let builder = Builder::new(cx)?.files(&self.files).arguments(args).label_selector(&self.selector);
-        let found = builder.everything(self.all).local(self.local).infos(!self.local).await?;
+        let found = builder.everything(self.all).typed().local(self.local).infos(!self.local).await?;
         let mut infos = Vec::new();
         let errors = found.into_iter().filter_map(|info| info.map(|info| infos.push(info)).err()).collect();
         CommandError::all(errors).map(|()| infos)
@@ -101,7 +102,7 @@ impl Shared {
             after
         } else {
             let sent = send_changes(cx, info, &after, &self.field_manager, dry_run).await;
-            match sent.map_err(|error| patch_failed(info, operation, error))? {
+            match sent.map_err(|error| patch_failed(operation, error))? {
                 Some(object) => object,
                 None => return Ok(()),
             }
@@ -119,16 +120,19 @@ impl Shared {
     }
 }
 
-fn patch_failed(info: &Info, operation: &str, error: CommandError) -> CommandError {
-    let what = operation.trim_end_matches(" updated");
-    match error {
-        CommandError::Api { .. } => error,
-        other => CommandError::message(format!(
-            "failed to patch {what} update to pod template: {} {}",
-            info.name,
-            other.text()
-        )),
-    }
+/// What is said where a change is refused.
+fn patch_failed(operation: &str, error: CommandError) -> CommandError {
+    let what = match operation {
+        "resource requirements updated" => "resources update to pod template",
+        "serviceaccount updated" => "ServiceAccountName",
+        "subjects updated" => "subjects to rolebinding:",
+        "selector updated" => return error,
+        other => {
+            let what = other.trim_end_matches(" updated");
+            return CommandError::message(format!("failed to patch {what} update to pod template: {}", error.text()));
+        }
+    };
+    CommandError::message(format!("failed to patch {what} {}", error.text()))
 }
 
 /// The object as its type writes it: empty structs that are always there included.

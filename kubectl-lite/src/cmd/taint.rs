@@ -62,10 +62,20 @@ impl Command for Taint {
             return Err(CommandError::message(format!("invalid resource type {typed}, only node types are supported")));
         }
         if !self.all && self.selector.is_empty() && resources.len() == 1 && !resources[0].contains('/') {
-            return Err(CommandError::usage(
-                "taint",
+            return Err(CommandError::message(
                 "at least one resource name must be specified since 'all' parameter is not set",
             ));
+        }
+        let undone = |spec: &&Spec, other: &Spec| {
+            spec.key == other.key && (spec.effect.is_empty() || spec.effect == other.effect)
+        };
+        let both = set.iter().flat_map(|other| remove.iter().filter(move |spec| undone(spec, other)));
+        let both: Vec<String> = both.map(|spec| format!("{}={}", spec.key, spec.effect)).collect();
+        if !both.is_empty() {
+            let both = both.join(", ");
+            return Err(CommandError::message(format!(
+                "can not both modify and remove the following taint(s) in the same command: {both}"
+            )));
         }
         if let Some(typed) = resources.first() {
             cx.discovered(typed, 2).await?;
@@ -94,6 +104,7 @@ impl Taint {
         remove: &[Spec],
         dry_run: DryRun,
     ) -> Result<(), CommandError> {
+        self.print.check()?;
         let old = info.object.list("spec.taints").to_vec();
         let same = |taint: &Value, spec: &Spec| taint.text("key") == spec.key && taint.text("effect") == spec.effect;
         if !self.overwrite {
@@ -162,11 +173,17 @@ fn parse(changes: &[String]) -> Result<(Vec<Spec>, Vec<Spec>), String> {
         let (pair, effect) = spec.split_once(':').unwrap_or((spec, ""));
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let removes = text.ends_with('-');
-        if spec.matches(':').count() > 1 || pair.matches('=').count() > 1 || (effect.is_empty() && !removes) {
+        // Without an effect there is no value either.
+        let key = if spec.contains(':') { key } else { spec };
+        if spec.matches(':').count() > 1 || (spec.contains(':') && pair.matches('=').count() > 1) {
             return Err(format!("invalid taint spec: {spec}"));
         }
-        if let Some(why) = shared_types::names::is_qualified_name(key).first() {
-            return Err(format!("invalid taint spec: {spec}, {why}"));
+        let faults = shared_types::names::is_qualified_name(key);
+        if !faults.is_empty() {
+            return Err(format!("invalid taint spec: {spec}, {}", faults.join("; ")));
+        }
+        if effect.is_empty() && !removes {
+            return Err(format!("invalid taint spec: {spec}"));
         }
         if let Some(why) = shared_types::names::is_valid_label_value(value).first().filter(|_| !value.is_empty()) {
             return Err(format!("invalid taint spec: {spec}, {why}"));

@@ -84,6 +84,15 @@ fn check(sort_by: &str) -> Result<(), CommandError> {
     }
 }
 
+/// Only one object may be named, and none if there is a selector, which is called `selector`.
+fn one_of(kind: &str, args: &[String], selects: bool, selector: &str) -> Result<(), CommandError> {
+    match args.len() {
+        1 if selects => Err(CommandError::message(format!("only one of NAME or {selector} can be provided"))),
+        0 | 1 => Ok(()),
+        _ => Err(CommandError::usage(&format!("top {kind}"), format!("{kind} [NAME | -l label]"))),
+    }
+}
+
 /// Millicores and bytes.
 fn usage(of: &Value) -> (i64, i64) {
     let amount = |name: &str| Quantity::parse(of.at("usage").text(name)).ok();
@@ -107,6 +116,8 @@ fn sort<T>(rows: &mut [(T, (i64, i64))], by: &str) {
 impl Command for Pods {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         check(&self.sort_by)?;
+        let selects = !self.selector.is_empty() || !self.field_selector.is_empty();
+        one_of("pod", &self.args, selects, "selector")?;
         require_metrics(cx).await?;
         let namespace = if self.all_namespaces { String::new() } else { cx.namespace()?.0 };
         let mut path = String::from("/apis/metrics.k8s.io/v1beta1");
@@ -160,6 +171,7 @@ impl Command for Pods {
 impl Command for Nodes {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         check(&self.sort_by)?;
+        one_of("node", &self.args, !self.selector.is_empty(), "--selector")?;
         require_metrics(cx).await?;
         let mut path = String::from("/apis/metrics.k8s.io/v1beta1/nodes");
         if let [name] = self.args.as_slice() {

@@ -57,21 +57,34 @@ enum Goal {
 
 impl Command for Wait {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let goals = self.conditions.iter().map(|text| Goal::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        if goals.is_empty() {
-            return Err(CommandError::message("unrecognized condition: []"));
-        }
+        let goals = match self.goals() {
+            Ok(goals) => goals,
+            Err(error) => {
+                // The arguments are looked at first, whatever becomes of that.
+                let _ = Builder::new(cx)?.arguments(&self.args).look_for_categories().await;
+                return Err(error);
+            }
+        };
         let timeout = if self.timeout.negative { Duration::from_secs(7 * 24 * 60 * 60) } else { self.timeout.length };
         let until = Instant::now() + timeout;
+        let to_go = goals.iter().any(|goal| matches!(goal, Goal::Delete));
         for goal in &goals {
-            self.reach(cx, goal, until).await?;
+            self.reach(cx, goal, to_go, until).await?;
         }
         Ok(())
     }
 }
 
 impl Wait {
-    async fn reach(&self, cx: &Context<'_>, goal: &Goal, until: Instant) -> Result<(), CommandError> {
+    fn goals(&self) -> Result<Vec<Goal>, CommandError> {
+        if self.conditions.is_empty() {
+            return Err(CommandError::message("unrecognized condition: []"));
+        }
+        self.conditions.iter().map(|text| Goal::parse(text)).collect()
+    }
+
+    /// Waits for one goal. What does not exist need not be waited for where one of the goals is that it goes.
+    async fn reach(&self, cx: &Context<'_>, goal: &Goal, to_go: bool, until: Instant) -> Result<(), CommandError> {
         let files = Filenames { filenames: self.filenames.clone(), recursive: self.recursive, kustomize: None };
         let builder = Builder::new(cx)?
             .files(&files)
@@ -90,8 +103,7 @@ impl Wait {
         for info in infos {
             let info = match info {
                 Ok(info) => info,
-                // What does not exist need not be waited for to go.
-                Err(error) if error.is_not_found() && matches!(goal, Goal::Delete) => {
+                Err(error) if error.is_not_found() && to_go => {
                     met += 1;
                     continue;
                 }

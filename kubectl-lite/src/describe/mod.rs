@@ -15,7 +15,7 @@ mod pod;
 mod pod_template;
 mod policy;
 pub mod probes;
-mod rbac;
+pub mod rbac;
 mod report;
 mod scheduling;
 mod selectors;

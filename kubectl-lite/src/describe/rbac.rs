@@ -7,7 +7,7 @@ use shared_types::fields::Fields;
 
 /// A rule about one resource or path.
 #[derive(Clone, Default, PartialEq)]
-struct Rule {
+pub struct Rule {
     verbs: Vec<String>,
     group: Option<String>,
     resource: String,
@@ -21,22 +21,13 @@ pub fn role(report: &mut Report, role: &Value) {
     labels_and_annotations(report, role);
     report.heading(0, "PolicyRule");
     report.header(1, &["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]);
-    for rule in rules(role.list("rules")) {
-        let listed = |item: &Option<String>| format!("[{}]", item.as_deref().unwrap_or_default());
-        report.row(
-            1,
-            &[
-                rule.qualified_resource(),
-                listed(&rule.url),
-                listed(&rule.resource_name),
-                format!("[{}]", rule.verbs.join(" ")),
-            ],
-        );
+    for rule in put_together(role.list("rules")) {
+        report.row(1, &rule.row());
     }
 }
 
 /// One rule for each resource, its verbs together, in Kubernetes' order.
-fn rules(rules: &[Value]) -> Vec<Rule> {
+pub fn put_together<'r>(rules: impl IntoIterator<Item = &'r Value>) -> Vec<Rule> {
     let mut split: Vec<Rule> = Vec::new();
     for rule in rules {
         let strings = |path: &str| rule.list(path).iter().map(|item| scalar(item).into_owned()).collect::<Vec<_>>();
@@ -86,6 +77,12 @@ fn merge(rules: &mut Vec<Rule>, rule: Rule) {
 }
 
 impl Rule {
+    /// Resources, URLs, resource names and verbs, as they are shown.
+    pub fn row(&self) -> [String; 4] {
+        let listed = |item: &Option<String>| format!("[{}]", item.as_deref().unwrap_or_default());
+        let verbs = format!("[{}]", self.verbs.join(" "));
+        [self.qualified_resource(), listed(&self.url), listed(&self.resource_name), verbs]
+    }
     /// `deployments.apps/status`.
     fn qualified_resource(&self) -> String {
         let (resource, subresource) = match self.resource.split_once('/') {

@@ -87,6 +87,13 @@ impl PrintFlags {
             Some(format) => self.printer(format, order, FORMATS),
         }
     }
+    /// Whether [`PrintFlags::reporter`] will have a printer; for commands that say so before they do anything.
+    ///
+    /// # Errors
+    /// There is none for the format.
+    pub fn check(&self) -> Result<(), CommandError> {
+        self.reporter("", Order::Sorted).map(drop)
+    }
     /// The printer of `get`, for any format but the tables.
     pub fn for_get(&self, no_headers: bool) -> Result<Box<dyn Printer>, CommandError> {
         let format = self.format().unwrap_or_default();
@@ -96,7 +103,9 @@ impl PrintFlags {
             "custom-columns-file" if spec.is_empty() => {
                 Err(CommandError::message("custom-columns-file format specified but no template file given"))
             }
-            "custom-columns-file" => Ok(Box::new(CustomColumnsPrinter::from_template(&read(spec)?, no_headers)?)),
+            "custom-columns-file" => {
+                Ok(Box::new(CustomColumnsPrinter::from_template(&read(spec, "template")?, no_headers)?))
+            }
             _ => self.printer(format, Order::Sorted, ALL_FORMATS),
         }
     }
@@ -127,13 +136,15 @@ impl PrintFlags {
             "yaml" if inline.is_none() => Ok(Box::<yaml::YamlPrinter>::default()),
             "jsonpath" | "jsonpath-as-json" | "jsonpath-file" => {
                 let template = required(template)?;
-                let template = if lower == "jsonpath-file" { read(template)? } else { template.to_string() };
+                let template =
+                    if lower == "jsonpath-file" { read(template, "--template")? } else { template.to_string() };
                 let as_json = lower == "jsonpath-as-json";
                 Ok(Box::new(jsonpath::JsonPathPrinter::new(&template, self.allow_missing_template_keys, as_json)?))
             }
             "go-template" | "template" | "go-template-file" | "templatefile" => {
                 let template = required(template)?;
-                let template = if lower.ends_with("file") { read(template)? } else { template.to_string() };
+                let template =
+                    if lower.ends_with("file") { read(template, "--template")? } else { template.to_string() };
                 Ok(Box::new(go_template::GoTemplatePrinter::new(&template, self.allow_missing_template_keys)?))
             }
             _ => Err(unknown()),
@@ -149,9 +160,9 @@ fn required(template: &str) -> Result<&str, CommandError> {
 }
 
 /// The template in a file.
-fn read(path: &str) -> Result<String, CommandError> {
+fn read(path: &str, what: &str) -> Result<String, CommandError> {
     std::fs::read_to_string(path).map_err(|error| {
         let done = if error.kind() == std::io::ErrorKind::IsADirectory { "read" } else { "open" };
-        CommandError::message(format!("error reading --template {path}, {done} {path}: {}\n", os_error(&error)))
+        CommandError::message(format!("error reading {what} {path}, {done} {path}: {}\n", os_error(&error)))
     })
 }

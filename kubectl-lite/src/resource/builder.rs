@@ -10,6 +10,7 @@ use crate::errors::CommandError;
 use crate::go_format::quote;
 use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::schema;
 use shared_types::selector::LabelSelector;
 use std::rc::Rc;
 
@@ -35,6 +36,7 @@ pub struct Builder<'c, 'a> {
     /// Checks that documents say what they are before anything else is done with them.
     validate: bool,
     local: bool,
+    typed: bool,
 }
 
 /// What there is to find, before the server is asked.
@@ -66,6 +68,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             chunk: 500,
             validate: false,
             local: false,
+            typed: false,
         })
     }
     pub fn files(self, filenames: &Filenames) -> Self {
@@ -104,6 +107,26 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
     pub fn validate(self, validate: bool) -> Self {
         Builder { validate, ..self }
+    }
+    /// Takes only objects of kinds that kubectl has types for.
+    pub fn typed(self) -> Self {
+        Builder { typed: true, ..self }
+    }
+    /// One error of `errors`, or none; only where single objects are named is an error that comes alone told as such.
+    ///
+    /// # Errors
+    /// What `errors` holds.
+    pub fn failed(&self, errors: Vec<CommandError>) -> Result<(), CommandError> {
+        let named = |arguments: Arguments| !arguments.names.is_empty() || !arguments.pairs.is_empty();
+        let named = self.filenames.is_empty() && Arguments::parse(&self.arguments).is_ok_and(named);
+        if named { CommandError::all(errors) } else { CommandError::among(errors) }
+    }
+    /// Looks for categories among the arguments, as kubectl does before anything else.
+    pub async fn look_for_categories(&self) -> Result<(), CommandError> {
+        for typed in Arguments::parse(&self.arguments)?.types.iter().filter(|typed| !typed.is_empty()) {
+            self.cx.mapper()?.category(self.cx.client()?, typed).await?;
+        }
+        Ok(())
     }
     pub fn has_selector(&self) -> bool {
         self.label_selector.is_some() || self.field_selector.is_some()
@@ -284,7 +307,7 @@ impl<'c, 'a> Builder<'c, 'a> {
 
     async fn object(&self, document: Document) -> Result<Result<Target, CommandError>, CommandError> {
         let Document { source, mut value } = document;
-        if let Some(error) = undecodable(&source, &value) {
+        if let Some(error) = undecodable(&source, &value, self.typed) {
             return Ok(Err(error));
         }
         let (api_version, kind) = (value.text("apiVersion").to_string(), value.text("kind").to_string());
@@ -302,6 +325,11 @@ impl<'c, 'a> Builder<'c, 'a> {
                 value.name(),
                 value.namespace(),
             ))));
+        };
+        // Objects are asked for in the version that they say they have.
+        let resource = match api_version.as_str() {
+            "" => Rc::new(Resource { version: String::new(), ..Resource::clone(&resource) }),
+            _ => resource,
         };
         let mut namespace = value.namespace().to_string();
         if !resource.namespaced {
@@ -385,7 +413,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         loop {
             let page = request.clone().query("limit", limit.clone()).query("continue", token);
             let answer = self.cx.client()?.send(page).await.map_err(|error| self.explain(resource, error))?;
-            token = take(&answer.body)?;
+            token = take(answer.object()?)?;
             if token.is_empty() {
                 return Ok(());
             }
@@ -451,11 +479,15 @@ pub fn what_is_missing(value: &Value) -> Option<String> {
     if !value.is_object() {
         missing.push("invalid object to validate");
     } else {
-        if value.text("apiVersion").is_empty() {
-            missing.push("apiVersion not set");
-        }
-        if value.text("kind").is_empty() {
-            missing.push("kind not set");
+        for (field, unset, no_string) in [
+            ("apiVersion", "apiVersion not set", "apiVersion isn't string type"),
+            ("kind", "kind not set", "kind isn't string type"),
+        ] {
+            match value.at(field) {
+                Value::String(text) if !text.is_empty() => {}
+                Value::String(_) | Value::Null => missing.push(unset),
+                _ => missing.push(no_string),
+            }
         }
     }
     match missing.as_slice() {
@@ -475,8 +507,9 @@ fn says_what_it_is(document: &Document) -> Result<(), CommandError> {
     )))
 }
 
-/// What is wrong with a document that says too little to be an object.
-fn undecodable(source: &str, value: &Value) -> Option<CommandError> {
+/// What is wrong with a document that says too little to be an object, or is of no kind that there is a type for.
+fn undecodable(source: &str, value: &Value, typed: bool) -> Option<CommandError> {
+    let (api_version, kind) = (value.text("apiVersion"), value.text("kind"));
     let type_name = match value {
         Value::Object(_) => "",
         Value::Array(_) => "array",
@@ -487,10 +520,12 @@ fn undecodable(source: &str, value: &Value) -> Option<CommandError> {
     };
     let why = if !type_name.is_empty() {
         format!("json: cannot unmarshal {type_name} into Go value of type unstructured.detector")
-    } else if value.text("kind").is_empty() {
+    } else if kind.is_empty() {
         format!("Object 'Kind' is missing in '{value}'")
-    } else if value.text("apiVersion").is_empty() {
+    } else if typed && api_version.is_empty() {
         format!("Object 'apiVersion' is missing in '{value}'")
+    } else if typed && schema::of_kind(api_version, kind).is_none() {
+        format!("no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/scheme/scheme.go:28\"")
     } else {
         return None;
     };

@@ -6,7 +6,7 @@ use crate::errors::CommandError;
 use crate::kustomize::Restriction;
 use serde_json::Value;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
@@ -107,6 +107,9 @@ fn expand(name: &str, recursive: bool) -> Result<Vec<PathBuf>, CommandError> {
     }
     let mut files = Vec::new();
     walk(path, recursive, &mut files)?;
+    // A folder's own dot is not part of the names.
+    let files: Vec<PathBuf> =
+        files.iter().map(|file| file.components().filter(|c| *c != Component::CurDir).collect()).collect();
     if files.is_empty() {
         return Err(CommandError::message(format!(
             "error reading [{name}]: recognized file extensions are [.json .yaml .yml]"

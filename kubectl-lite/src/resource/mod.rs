@@ -48,9 +48,7 @@ impl Info {
     /// Sends a request that reads the object. Where there is none because its namespace does not exist, that is what the
     /// error says.
     pub async fn read(&self, cx: &Context<'_>, request: Request) -> Result<Answer, CommandError> {
-        if self.name.is_empty() {
-            return Err(CommandError::message("resource name may not be empty"));
-        }
+        self.check_name()?;
         let client = cx.client()?;
         match client.send(request).await {
             Err(error) if error.is_not_found() && !matches!(self.namespace.as_str(), "" | "default") => {
@@ -61,6 +59,13 @@ impl Info {
             }
             answer => answer,
         }
+    }
+    /// Without a name the path of the object would be that of all objects.
+    ///
+    /// # Errors
+    /// There is no name.
+    pub fn check_name(&self) -> Result<(), CommandError> {
+        if self.name.is_empty() { Err(CommandError::message("resource name may not be empty")) } else { Ok(()) }
     }
     /// Takes over what the server answered.
     pub fn refresh(&mut self, object: Value) {

@@ -29,8 +29,13 @@ pub enum Preference {
 /// # Errors
 /// There is none.
 pub async fn named(cx: &Context<'_>, argument: &str) -> Result<Info, CommandError> {
-    let named = if argument.contains('/') { argument.to_string() } else { format!("pods/{argument}") };
-    let mut infos = Builder::new(cx)?.arguments(&[named]).all(true).await?;
+    let (pods, argument) = ("pods".to_string(), argument.to_string());
+    let named = match argument.as_str() {
+        "" => vec![pods, argument],
+        text if text.contains('/') => vec![argument],
+        text => vec![format!("{pods}/{text}")],
+    };
+    let mut infos = Builder::new(cx)?.arguments(&named).all(true).await?;
     infos.pop().ok_or_else(|| CommandError::message(MISSING))
 }
 
@@ -271,11 +276,22 @@ pub fn first_container<'p>(cx: &Context<'_>, pod: &'p Value, quiet: bool) -> Res
             pod.name()
         )));
     };
-    let count: usize = CONTAINERS.iter().map(|(list, _)| pod.list(list).len()).sum();
-    if count > 1 && !quiet {
-        writeln!(cx.streams.err(), "Defaulted container {:?} out of: {}", first.text("name"), container_names(pod))?;
+    if !quiet && let Some(told) = choice(pod) {
+        writeln!(cx.streams.err(), "{told}")?;
     }
     Ok(first)
+}
+
+/// What is told where a Pod's first container is taken; nothing if it has only one.
+fn choice(pod: &Value) -> Option<String> {
+    let first = pod.list("spec.containers").first()?;
+    let count: usize = CONTAINERS.iter().map(|(list, _)| pod.list(list).len()).sum();
+    (count > 1).then(|| format!("Defaulted container {:?} out of: {}", first.text("name"), container_names(pod)))
+}
+
+/// What [`container_or_default`] would tell.
+pub fn told_choice(pod: &Value, name: &str) -> Option<String> {
+    choice(pod).filter(|_| name.is_empty() && pod.annotation(DEFAULT_CONTAINER).is_none())
 }
 
 #[cfg(test)]

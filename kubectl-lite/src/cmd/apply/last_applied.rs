@@ -32,12 +32,6 @@ pub struct View {
 
 impl Command for View {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        if !matches!(self.output.as_str(), "yaml" | "json") {
-            return Err(CommandError::usage(
-                "apply view-last-applied",
-                format!("Unexpected -o output mode: {}, the flag 'output' must be one of yaml|json", self.output),
-            ));
-        }
         let builder = Builder::new(cx)?
             .files(&self.files)
             .arguments(&self.args)
@@ -52,6 +46,12 @@ impl Command for View {
                         .map_err(|e| CommandError::message(e.to_string()))?,
                 ),
             }
+        }
+        if !matches!(self.output.as_str(), "yaml" | "json") && !shown.is_empty() {
+            return Err(CommandError::usage(
+                "apply view-last-applied",
+                format!("Unexpected -o output mode: {}, the flag 'output' must be one of yaml|json", self.output),
+            ));
         }
         for object in shown {
             match self.output.as_str() {
@@ -79,6 +79,7 @@ pub struct Set {
 impl Command for Set {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let dry_run = self.dry_run.read(cx)?;
+        self.print.check()?;
         let mut changes = Vec::new();
         for info in Builder::new(cx)?.files(&self.files).all(false).await? {
             let configuration = last_applied::configuration_as_is(&info.object);

@@ -65,7 +65,7 @@ impl Command for Reconcile {
             return Err(CommandError::message("--dry-run=server for command reconcile is not supported yet"));
         }
         let mut printer = self.print.reporter(&dry_run.done("reconciled"), Order::Declared)?;
-        for info in Builder::new(cx)?.files(&self.files).all(false).await? {
+        for info in Builder::new(cx)?.files(&self.files).typed().all(false).await? {
             let is_role = match (info.resource.group.as_str(), info.resource.kind.as_str()) {
                 ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => true,
                 ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => false,

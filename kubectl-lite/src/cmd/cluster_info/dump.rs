@@ -22,6 +22,8 @@ const LISTS: [(&str, &str, &str); 7] = [
     ("pods", "/api/v1", "pods"),
 ];
 
+const NODES: &str = "/api/v1/nodes";
+
 #[derive(clap::Args)]
 pub struct Dump {
     #[arg(hide = true)]
@@ -51,7 +53,7 @@ impl Command for Dump {
             self.print.output = Some("json".into());
         }
         let mut printer = self.print.for_format(Order::Declared)?;
-        self.list(cx, &mut *printer, "/api/v1/nodes", Path::new("nodes")).await?;
+        self.list(cx, &mut *printer, NODES, Path::new("nodes")).await?;
         for namespace in self.namespaces(cx).await? {
             for (name, group, plural) in LISTS {
                 let path = format!("{group}/namespaces/{namespace}/{plural}");
@@ -97,7 +99,7 @@ impl Dump {
         name: &Path,
     ) -> Result<Value, CommandError> {
         let mut list = match cx.client()?.json(Request::get(path)).await {
-            Err(error) if error.is_not_found() => return Ok(Value::Null),
+            Err(error) if error.is_not_found() && path != NODES => return Ok(Value::Null),
             list => list?,
         };
         for item in list.list_mut("items") {

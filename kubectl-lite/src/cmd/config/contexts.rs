@@ -85,7 +85,7 @@ pub struct DeleteContext {
 
 impl Command for DeleteContext {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let name = single(&self.args)?;
+        let [name] = self.args.as_slice() else { return Err(CommandError::Helped(None)) };
         let config = open(cx)?;
         let file = shown_file(&config);
         if config.stanza("contexts", name).is_none() {

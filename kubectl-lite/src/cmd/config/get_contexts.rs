@@ -58,7 +58,7 @@ impl Command for GetContexts {
         match problems.as_slice() {
             [] => Ok(()),
             [only] => Err(CommandError::message(only.clone())),
-            many => Err(CommandError::message(format!("[{}]", many.join(", ")))),
+            many => Err(CommandError::Many(many.iter().map(CommandError::message).collect())),
         }
     }
 }

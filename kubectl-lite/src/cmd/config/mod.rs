@@ -47,7 +47,8 @@ fn single(args: &[String]) -> Result<&str, CommandError> {
 }
 
 fn unexpected(args: &[String]) -> CommandError {
-    CommandError::message(format!("Unexpected args: [{}]", args.join(" ")))
+    let error = CommandError::message(format!("Unexpected args: [{}]", args.join(" ")));
+    CommandError::Helped(Some(Box::new(error)))
 }
 
 /// What kubectl calls the file that a message is about.

@@ -1,25 +1,33 @@
 //! `kubectl config get-clusters`, `get-users`, `delete-cluster` and `delete-user`.
 
-use super::{open, shown_file, single};
+use super::{open, shown_file};
 use crate::client::kubeconfig::{edit, remove_stanza};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 
 #[derive(clap::Args)]
-pub struct GetClusters {}
+pub struct GetClusters {
+    #[arg(hide = true)]
+    args: Vec<String>,
+}
 
 impl Command for GetClusters {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let _ = self.args;
         print_names(cx, "clusters")
     }
 }
 
 #[derive(clap::Args)]
-pub struct GetUsers {}
+pub struct GetUsers {
+    #[arg(hide = true)]
+    args: Vec<String>,
+}
 
 impl Command for GetUsers {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
+        let _ = self.args;
         print_names(cx, "users")
     }
 }
@@ -32,7 +40,8 @@ pub struct DeleteCluster {
 
 impl Command for DeleteCluster {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        delete(cx, "clusters", "cluster", single(&self.args)?)
+        let [name] = self.args.as_slice() else { return Err(CommandError::Helped(None)) };
+        delete(cx, "clusters", "cluster", name)
     }
 }
 
@@ -44,7 +53,10 @@ pub struct DeleteUser {
 
 impl Command for DeleteUser {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        delete(cx, "users", "user", single(&self.args)?)
+        let [name] = self.args.as_slice() else {
+            return Err(CommandError::usage("config delete-user", "user to delete is required"));
+        };
+        delete(cx, "users", "user", name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `kubectl config set-credentials`.
 
+use super::open;
 use super::set_cluster::{read_to_embed, set_or_clear};
-use super::{open, single};
 use crate::client::kubeconfig::{edit, relative_to, stanza_mut};
 use crate::cmd::Command;
 use crate::context::Context;
@@ -45,7 +45,10 @@ pub struct SetCredentials {
 
 impl Command for SetCredentials {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let name = single(&self.args)?;
+        let [name] = self.args.as_slice() else {
+            let error = CommandError::message(format!("unexpected args: [{}]", self.args.join(" ")));
+            return Err(CommandError::Helped(Some(Box::new(error))));
+        };
         self.check(cx, name)?;
         let files = [("client-certificate", &cx.globals.client_certificate), ("client-key", &cx.globals.client_key)];
         let mut embedded = Vec::new();

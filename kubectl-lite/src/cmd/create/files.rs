@@ -3,7 +3,7 @@
 use crate::client::Request;
 use crate::cmd::Command;
 use crate::cmd::edit::session::{self, Session};
-use crate::cmd::flags::{DryRunFlag, ValidateFlag};
+use crate::cmd::flags::{DryRun, DryRunFlag, ValidateFlag};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags, Printer};
@@ -55,7 +55,8 @@ impl Command for Create {
         if let Some(path) = &self.raw {
             return self.raw(cx, path).await;
         }
-        let dry_run = self.dry_run.read(cx)?;
+        // What is edited is created in earnest.
+        let dry_run = if self.edit { DryRun::None } else { self.dry_run.read(cx)? };
         let validation = self.validate.read()?;
         let mut printer = self.print.reporter(&dry_run.done("created"), Order::Sorted)?;
         let builder =
@@ -92,7 +93,7 @@ impl Create {
         &self,
         cx: &Context<'_>,
         mut info: Info,
-        dry_run: crate::cmd::flags::DryRun,
+        dry_run: DryRun,
         validation: &'static str,
         printer: &mut dyn Printer,
     ) -> Result<(), CommandError> {
@@ -106,6 +107,8 @@ impl Create {
             let answer = cx.client()?.json(dry_run.mark(request)).await;
             let object = answer.map_err(|error| info.sourced("creating", error))?;
             info.refresh(object);
+        } else {
+            cx.client()?.look_up_assumed().await?;
         }
         printer.print(&self.print.shown(info.object), &mut *cx.streams.out().writer())
     }

@@ -56,7 +56,7 @@ impl Job {
                 self.from
             )));
         };
-        let resource = cx.resource(kind).await?;
+        let resource = cx.discovered(kind, 4).await?;
         let (namespace, _) = cx.namespace()?;
         let cron: Value = cx.client()?.json(Request::get(resource.object(&namespace, from))).await?;
         if resource.kind != "CronJob" {

@@ -12,7 +12,7 @@ mod namespace;
 mod poddisruptionbudget;
 mod priorityclass;
 mod quota;
-mod role;
+pub mod role;
 mod role_binding;
 mod secret;
 mod service;
@@ -121,6 +121,8 @@ impl Generate {
                 Some(failure) => CommandError::message(format!("{failure}: {}", error.text())),
                 None => error,
             })?;
+        } else {
+            cx.client()?.look_up_assumed().await?;
         }
         printer.print(&self.print.shown(object), &mut *cx.streams.out().writer())
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use std::collections::BTreeMap;
 
+/// The verbs that there are for resources.
 const VERBS: [&str; 15] = [
     "*",
     "approve",
@@ -25,7 +26,8 @@ const VERBS: [&str; 15] = [
     "update",
     "watch",
 ];
-const NON_RESOURCE_VERBS: [&str; 8] = ["*", "delete", "get", "head", "options", "patch", "post", "put"];
+/// Those for paths that are no resources.
+pub const NON_RESOURCE_VERBS: [&str; 8] = ["*", "delete", "get", "head", "options", "patch", "post", "put"];
 
 #[derive(clap::Args)]
 struct Rules {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::errors::CommandError;
+use crate::go_format::quote;
 use crate::print::PrintFlags;
 use crate::resource::{Info, what_is_missing};
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ pub struct Session<'s, 'a> {
     /// What the server refuses is edited again, or kept to be sent later; otherwise it ends the session.
     pub again: bool,
 }
+
+/// The formats in which objects can be edited.
+const EDITABLE: [&str; 3] = ["json", "kyaml", "yaml"];
 
 /// The header of `edit`, and of `create --edit`.
 pub const HEADER: &str = "# Please edit the object below. Lines beginning with a '#' will be ignored,
@@ -68,6 +72,13 @@ impl Session<'_, '_> {
         let Some(first) = infos.first() else {
             return Err(CommandError::message("edit cancelled, no objects found"));
         };
+        let format = self.print.format().unwrap_or("yaml");
+        if !EDITABLE.contains(&format) {
+            let (format, formats) = (quote(format), EDITABLE.join(","));
+            return Err(CommandError::message(format!(
+                "unable to match a printer suitable for the output format {format}, allowed formats are: {formats}"
+            )));
+        }
         let original = self.text(infos);
         let mut text = original.clone();
         let mut reasons = String::new();
@@ -237,19 +248,28 @@ fn without_comments(text: &str) -> String {
     text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect()
 }
 
-/// Opens `$KUBE_EDITOR` or `$EDITOR` on the file; the shell reads it, so that it may have options.
+/// Opens `$KUBE_EDITOR` or `$EDITOR`, which may have options, on the file; the shell only reads one that has quotes.
 fn run_editor(path: &Path) -> Result<(), CommandError> {
-    let editor =
-        ["KUBE_EDITOR", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.trim().is_empty()));
+    let editor = ["KUBE_EDITOR", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.is_empty()));
     let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".into() } else { "vi".into() });
-    let status = if cfg!(windows) {
-        std::process::Command::new("cmd").arg("/C").arg(format!("{editor} {}", path.display())).status()
+    let by_shell = editor.contains(' ') && editor.contains(['"', '\'', '\\']);
+    let mut words: Vec<String> = if by_shell {
+        let shell = std::env::var("SHELL").ok().filter(|shell| !shell.is_empty());
+        let shell = shell.unwrap_or_else(|| if cfg!(windows) { "cmd".into() } else { "/bin/bash".into() });
+        vec![shell, if cfg!(windows) { "/C" } else { "-c" }.into(), editor]
     } else {
-        let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/bash".into());
-        std::process::Command::new(shell).arg("-c").arg(format!("{editor} {}", path.display())).status()
+        editor.split(' ').map(String::from).collect()
     };
-    match status {
+    let told = words.join(" ");
+    match words.last_mut() {
+        Some(command) if by_shell => command.push_str(&format!(" {}", path.display())),
+        _ => words.push(path.display().to_string()),
+    }
+    match std::process::Command::new(&words[0]).args(&words[1..]).status() {
         Ok(status) if status.success() => Ok(()),
-        _ => Err(CommandError::message(format!("there was a problem with the editor {editor:?}"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !words[0].contains('/') => {
+            Err(CommandError::message(format!("unable to launch the editor {}", quote(&told))))
+        }
+        _ => Err(CommandError::message(format!("there was a problem with the editor {}", quote(&told)))),
     }
 }

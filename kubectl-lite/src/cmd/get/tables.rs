@@ -51,9 +51,11 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         let mut part = Part::new(resource.clone(), options.clone());
         let sorted = get.sort_field().is_some();
         let result = match named {
-            Some(info) => {
-                info.read(cx, request).await.and_then(|answer| read(&answer.body)).map(|table| part.add(table, sorted))
-            }
+            Some(info) => info
+                .read(cx, request)
+                .await
+                .and_then(|answer| read(answer.object()?))
+                .map(|table| part.add(table, sorted)),
             None => {
                 builder
                     .pages(request, &resource, |body| {
@@ -89,7 +91,7 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
             writeln!(cx.streams.err(), "No resources found")?;
         }
     }
-    CommandError::among(errors)
+    builder.failed(errors)
 }
 
 /// Prints the parts, one below the other; gives whether there was anything to print.

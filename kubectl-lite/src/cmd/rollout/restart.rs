@@ -109,6 +109,8 @@ impl Flags {
         for info in self.chosen.infos(cx).await? {
             let result = match info {
                 Ok(info) => self.one(cx, info, operation, &change).await,
+                // What files hold comes to an error among several.
+                Err(error) if !self.chosen.files.is_empty() => CommandError::among(vec![error]),
                 Err(error) => Err(error),
             };
             if let Err(error) = result {

@@ -44,7 +44,7 @@ pub struct Env {
 
 impl Command for Env {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let is_change = |arg: &&String| arg.contains('=') || (arg.ends_with('-') && arg.len() > 1);
+        let is_change = |arg: &&String| arg.find('=').is_some_and(|at| at > 0) || (arg.ends_with('-') && arg.len() > 1);
         let (changes, resources): (Vec<&String>, Vec<&String>) = self.args.iter().partition(is_change);
         let resources: Vec<String> = resources.into_iter().cloned().collect();
         if resources.is_empty() && self.shared.files.is_empty() {
@@ -57,7 +57,7 @@ impl Command for Env {
         }
         Arguments::parse(&resources)?;
         let (mut set, mut remove): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
-        for change in changes.into_iter().chain(&self.env) {
+        for change in self.env.iter().chain(changes) {
             match (change.split_once('='), change.strip_suffix('-')) {
                 (Some((name, value)), _) => set.push(json!({"name": name, "value": value})),
                 (None, Some(name)) => remove.push(name.to_string()),
@@ -78,9 +78,6 @@ impl Command for Env {
             self.take_over(cx, &mut set).await?;
         }
         let infos = self.shared.infos(cx, &resources).await?;
-        if set.is_empty() && remove.is_empty() {
-            return Err(CommandError::message("at least one environment variable must be provided"));
-        }
         self.shared
             .change_all(cx, infos, "env updated", |info| {
                 let path = self.shared.require_pod_spec(info)?;
@@ -96,11 +93,11 @@ impl Command for Env {
                     }
                 }
                 if !found {
-                    return Err(CommandError::message(format!(
-                        "{} does not have any containers matching {:?}",
-                        info.reference(),
-                        self.containers
-                    )));
+                    let (kind, name, wanted) = (&info.resource.kind, &info.name, &self.containers);
+                    writeln!(
+                        cx.streams.err(),
+                        "Warning: {kind}/{name} does not have any containers matching {wanted:?}"
+                    )?;
                 }
                 Ok(object)
             })
