@@ -2,6 +2,7 @@
 //! clients that drive it.
 
 pub mod differential;
+pub mod front;
 pub mod lesson;
 pub mod load;
 pub mod stream;

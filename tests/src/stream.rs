@@ -1,7 +1,7 @@
 //! A raw client of the API's streams: upgrades to SPDY and to WebSockets, without any kubectl.
 
 use crate::Server;
-use crate::load::kubeconfig;
+use crate::load::kubeconfig::{self, Access};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use http::header::{HeaderName, UPGRADE};
@@ -16,11 +16,34 @@ use shared_types::spdy;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// A connection that the server has let go of.
 pub type Connection = TokioIo<Upgraded>;
+
+/// A connection to the server with the credentials of its kubeconfig, and the token that each request must have.
+///
+/// # Panics
+/// If there is none.
+pub async fn connect(server: &Server) -> (TlsStream<TcpStream>, Option<String>) {
+    let access = kubeconfig::read(&server.kubeconfig()).expect("the server wrote a kubeconfig");
+    connect_with(&access).await
+}
+
+/// The same for credentials that have been read.
+///
+/// # Panics
+/// If there is none.
+pub async fn connect_with(access: &Access) -> (TlsStream<TcpStream>, Option<String>) {
+    let config = crate::load::api::tls(access, "http/1.1").expect("the kubeconfig has certificates");
+    let address = access.server.trim_start_matches("https://");
+    let stream = TcpStream::connect(address).await.expect("the server listens");
+    let name = ServerName::try_from("127.0.0.1").expect("this is an address");
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("TLS works");
+    (stream, access.token.clone())
+}
 
 /// Sends a request with these headers over a connection of its own.
 ///
@@ -32,16 +55,12 @@ pub async fn request(
     path: &str,
     headers: &[(HeaderName, &str)],
 ) -> Response<Incoming> {
-    let access = kubeconfig::read(&server.kubeconfig()).expect("the server wrote a kubeconfig");
-    let config = crate::load::api::tls(&access, "http/1.1").expect("the kubeconfig has certificates");
-    let stream = TcpStream::connect(server.address()).await.expect("the server listens");
-    let name = ServerName::try_from("127.0.0.1").expect("this is an address");
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("TLS works");
+    let (stream, token) = connect(server).await;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP works");
     // Its end shows as an error of the request, or of what it is upgraded to.
     tokio::spawn(connection.with_upgrades());
     let mut request = Request::builder().method(method).uri(path).header(HOST, server.address());
-    if let Some(token) = access.token {
+    if let Some(token) = token {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
     for (name, value) in headers {

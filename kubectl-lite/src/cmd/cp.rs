@@ -7,7 +7,7 @@ use super::Command;
 use super::exec;
 use super::session::with_streams;
 use crate::cli::go_flags;
-use crate::client::stream::remote_command::{self, Input, Output, PROTOCOLS};
+use crate::client::stream::remote_command::{self, Input, Output};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::pods;
@@ -167,8 +167,8 @@ impl Cp {
         let command: Vec<String> = command.iter().map(ToString::to_string).collect();
         let request = exec::request(cx, pod, container, &command).await?;
         let request = with_streams(request, input.stdin.is_some(), false);
-        let socket = cx.client()?.websocket(request, &PROTOCOLS).await?;
-        remote_command::run(socket, input, output).await
+        let connection = cx.client()?.remote_command(request).await?;
+        remote_command::run(connection, input, output).await
     }
 }
 

@@ -11,7 +11,6 @@ use crate::errors::CommandError;
 use crate::resource::pods;
 use forwarder::Forwarder;
 use shared_types::fields::Fields;
-use shared_types::spdy;
 
 #[derive(clap::Args)]
 pub struct PortForward {
@@ -49,10 +48,7 @@ impl Command for PortForward {
         let pairs = specs.iter().map(|spec| ports::Pair::parse(spec)).collect::<Result<Vec<_>, _>>()?;
 
         let path = cx.resource("pods").await?.object(pod.namespace(), pod.name());
-        let request = Request::get(format!("{path}/portforward"));
-        let upgraded = cx.client()?.websocket(request, &[spdy::TUNNEL_PROTOCOL]).await;
-        let socket = upgraded.map_err(|error| error.doing("error upgrading connection"))?;
-        let session = spdy::Session::client(spdy::Tunnel::new(socket.stream));
+        let session = cx.client()?.port_forward(Request::get(format!("{path}/portforward"))).await?;
         Forwarder::new(cx, session).run(&addresses, &pairs).await
     }
 }

@@ -1,7 +1,7 @@
 //! A session with what runs in a container, on the program's own streams: what exec, attach, run and debug share.
 
 use crate::client::Request;
-use crate::client::stream::remote_command::{self, Input, Output, PROTOCOLS, Size};
+use crate::client::stream::remote_command::{self, Input, Output, Size};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::terminal::{self, Raw};
@@ -40,7 +40,7 @@ impl Session {
     /// See [`remote_command::run`].
     pub async fn run(mut self, cx: &Context<'_>) -> Result<(), CommandError> {
         let request = with_streams(self.request, self.stdin, self.raw);
-        let socket = cx.client()?.websocket(request, &PROTOCOLS).await?;
+        let connection = cx.client()?.remote_command(request).await?;
         let mut input = Input::default();
         let (detach, detached) = oneshot::channel();
         if self.stdin {
@@ -55,7 +55,7 @@ impl Session {
             self.former_sizes.push(size);
             input.sizes = Some(terminal::sizes(self.former_sizes)?);
         }
-        let session = remote_command::run(socket, input, async |output, piece: &[u8]| match output {
+        let session = remote_command::run(connection, input, async |output, piece: &[u8]| match output {
             Output::Stdout => cx.streams.out().write_all(piece).and_then(|()| cx.streams.out().flush()),
             Output::Stderr => cx.streams.err().write_all(piece),
         });

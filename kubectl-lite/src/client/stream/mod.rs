@@ -1,64 +1,71 @@
-//! Requests that go on as a stream in both directions: WebSockets (RFC 6455) over the client's own connections, with its
-//! certificates and credentials.
+//! Requests that go on as a stream in both directions, over the client's own connections, with its certificates and
+//! credentials: as a WebSocket (RFC 6455), or over SPDY where the server, or something on the way to it, upgrades to no
+//! WebSocket (KEP-4006).
 
 #[cfg(test)]
 pub mod fake;
 pub mod remote_command;
+mod upgrade;
 
 use super::transport::{Client, Request};
 use crate::errors::CommandError;
-use http::header::{
-    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
-};
-use shared_types::status::Status;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
-use tokio_tungstenite::tungstenite::protocol::Role;
+use remote_command::Connection;
+use shared_types::spdy::{PORT_FORWARD_PROTOCOL, Session, TUNNEL_PROTOCOL, Tunnel};
 
-/// A WebSocket, and the subprotocol that the server has chosen for it.
-pub struct WebSocket {
-    pub stream: WebSocketStream<reqwest::Upgraded>,
-    pub protocol: String,
-}
+/// The variable that, where it is `false`, keeps commands in containers off WebSockets.
+const REMOTE_COMMAND_WEBSOCKETS: &str = "KUBECTL_REMOTE_COMMAND_WEBSOCKETS";
+/// The same for forwarded ports.
+const PORT_FORWARD_WEBSOCKETS: &str = "KUBECTL_PORT_FORWARD_WEBSOCKETS";
 
 impl Client<'_> {
-    /// Asks the server to go on with one of the subprotocols, the first of which is liked best.
+    /// Asks for the streams of a command in a container, as the query says which.
     ///
     /// # Errors
-    /// Why the server refuses, or what else there is in place of a WebSocket.
-    pub async fn websocket(&self, mut request: Request, protocols: &[&'static str]) -> Result<WebSocket, CommandError> {
-        let key = generate_key();
-        let text = |text: &str| {
-            HeaderValue::from_str(text).map_err(|_| CommandError::message(format!("invalid header value {text:?}")))
-        };
-        request.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        request.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        request.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        request.headers.insert(SEC_WEBSOCKET_KEY, text(&key)?);
-        request.headers.insert(SEC_WEBSOCKET_PROTOCOL, text(&protocols.join(", "))?);
-        let response = self.start(&request, None).await?;
-        let status = response.status();
-        let header =
-            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_string();
-        let (accepted, protocol) = (header(SEC_WEBSOCKET_ACCEPT), header(SEC_WEBSOCKET_PROTOCOL));
-        if status != http::StatusCode::SWITCHING_PROTOCOLS {
-            let body = response.bytes().await.unwrap_or_default();
-            let why = match serde_json::from_slice::<Status>(&body) {
-                Ok(status) if status.kind == "Status" => status.message,
-                _ => String::from_utf8_lossy(&body).trim().to_string(),
-            };
-            return Err(CommandError::message(format!("unable to upgrade connection: {why}")));
+    /// The server upgrades neither to a WebSocket nor to SPDY, or cannot be reached.
+    pub async fn remote_command(&self, mut request: Request) -> Result<Connection, CommandError> {
+        // The order in which errors show them.
+        request.query.sort_by_key(|(key, _)| *key);
+        if may_be(REMOTE_COMMAND_WEBSOCKETS)
+            && let Some(socket) = self.web_socket(request.clone(), remote_command::channels::PROTOCOL).await?
+        {
+            return Ok(Connection::WebSocket(Box::new(socket)));
         }
-        if accepted != derive_accept_key(key.as_bytes()) || !protocols.contains(&protocol.as_str()) {
-            return Err(CommandError::message(format!(
-                "unable to upgrade connection: the server went on with {protocol:?} in place of a WebSocket"
-            )));
+        let protocols = remote_command::spdy::PROTOCOLS;
+        let (session, protocol) = self.spdy(request.clone(), &protocols).await?;
+        match protocol.as_str() {
+            // Servers of old do not say that they speak the first version.
+            "" => {}
+            protocol if protocols.contains(&protocol) => {}
+            _ => return Err(not_negotiated(&protocols, &protocol)),
         }
-        let upgraded = response
-            .upgrade()
-            .await
-            .map_err(|error| CommandError::message(format!("unable to upgrade connection: {error}")))?;
-        Ok(WebSocket { stream: WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await, protocol })
+        Ok(Connection::Spdy(remote_command::spdy::Streams::open(&session, &protocol, &request).await?))
     }
+
+    /// Asks for the connection whose streams are connections to a Pod's ports.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn port_forward(&self, request: Request) -> Result<Session, CommandError> {
+        let upgrading = |error: CommandError| error.doing("error upgrading connection");
+        if may_be(PORT_FORWARD_WEBSOCKETS)
+            && let Some(socket) = self.web_socket(request.clone(), TUNNEL_PROTOCOL).await.map_err(upgrading)?
+        {
+            return Ok(Session::client(Tunnel::new(socket)));
+        }
+        let (session, protocol) = self.spdy(request, &[PORT_FORWARD_PROTOCOL]).await.map_err(upgrading)?;
+        if protocol != PORT_FORWARD_PROTOCOL {
+            return Err(not_negotiated(&[PORT_FORWARD_PROTOCOL], &protocol));
+        }
+        Ok(session)
+    }
+}
+
+/// Whether a variable of the environment does not forbid WebSockets.
+fn may_be(variable: &str) -> bool {
+    !std::env::var(variable).is_ok_and(|value| value.eq_ignore_ascii_case("false"))
+}
+
+fn not_negotiated(ours: &[&str], chosen: &str) -> CommandError {
+    let ours = ours.join(" ");
+    CommandError::message(format!("unable to negotiate protocol: client supports {ours:?}, server returned {chosen:?}"))
 }
