@@ -1,7 +1,7 @@
 //! Something between kubectl and the server, as clusters have it: what it is asked in plain HTTP it passes on, or not.
 
 use crate::load::kubeconfig::{self, Access};
-use crate::stream::connect_with;
+use crate::stream::connect;
 use crate::{Kubectl, Server};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -102,7 +102,7 @@ async fn serve(mut client: TcpStream, access: Arc<Access>, manners: Manners, log
         let method = head.split(' ').next().unwrap_or_default();
         log.lock().expect("nobody panics with it").push(format!("{method} {protocol}"));
     }
-    let (mut server, token) = connect_with(&access).await;
+    let (mut server, token) = connect(&access).await;
     match (upgrade.as_deref(), manners) {
         (Some("websocket"), Manners { refusal: Some(status), .. }) => {
             let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 10\r\nConnection: close\r\n\r\nno sockets");

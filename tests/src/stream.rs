@@ -23,20 +23,11 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 /// A connection that the server has let go of.
 pub type Connection = TokioIo<Upgraded>;
 
-/// A connection to the server with the credentials of its kubeconfig, and the token that each request must have.
+/// A connection to a server, and the token that each request on it must have.
 ///
 /// # Panics
 /// If there is none.
-pub async fn connect(server: &Server) -> (TlsStream<TcpStream>, Option<String>) {
-    let access = kubeconfig::read(&server.kubeconfig()).expect("the server wrote a kubeconfig");
-    connect_with(&access).await
-}
-
-/// The same for credentials that have been read.
-///
-/// # Panics
-/// If there is none.
-pub async fn connect_with(access: &Access) -> (TlsStream<TcpStream>, Option<String>) {
+pub async fn connect(access: &Access) -> (TlsStream<TcpStream>, Option<String>) {
     let config = crate::load::api::tls(access, "http/1.1").expect("the kubeconfig has certificates");
     let address = access.server.trim_start_matches("https://");
     let stream = TcpStream::connect(address).await.expect("the server listens");
@@ -55,7 +46,8 @@ pub async fn request(
     path: &str,
     headers: &[(HeaderName, &str)],
 ) -> Response<Incoming> {
-    let (stream, token) = connect(server).await;
+    let access = kubeconfig::read(&server.kubeconfig()).expect("the server wrote a kubeconfig");
+    let (stream, token) = connect(&access).await;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP works");
     // Its end shows as an error of the request, or of what it is upgraded to.
     tokio::spawn(connection.with_upgrades());

@@ -1,12 +1,14 @@
-//! kubectl-lite's commands that stay connected: on a terminal, attached to new Pods, with debugging containers, and the
-//! picture of a Service's traffic.
+//! kubectl-lite's commands that stay connected: on a terminal, attached to new Pods, with debugging containers, over SPDY
+//! where there are no WebSockets, and the picture of a Service's traffic.
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use tests::front::{Front, Manners};
 use tests::{Kubectl, Server, wait_for};
 
 /// A server with a Pod `box` that has a shell.
@@ -191,4 +193,208 @@ fn traffic_shows_who_takes_requests() {
     wait_for("no endpoints", || requests().is_empty());
     let (_, errors, code) = outcome(&kubectl, "traffic pod/box", &[], b"");
     assert_eq!((errors.as_str(), code), ("error: \"pod/box\" has no traffic, a Service has\n", Some(1)));
+}
+
+/// Lets no WebSocket through.
+const NO_WEB_SOCKETS: Manners = Manners { refusal: Some("403 Forbidden"), misread: None };
+
+/// kubectl-lite, and the official one where the machine has it, pointed at a front.
+fn clients(server: &Server, front: &Front) -> Vec<Kubectl> {
+    [Some(server.kubectl()), server.official_kubectl()].into_iter().flatten().map(|one| front.before(one)).collect()
+}
+
+#[test]
+fn whatever_is_no_web_socket_is_spdy() {
+    let server = cluster();
+    for status in ["400 Bad Request", "403 Forbidden", "404 Not Found", "200 OK", "500 Internal Server Error"] {
+        let front = Front::start(&server, Manners { refusal: Some(status), misread: None });
+        for kubectl in clients(&server, &front) {
+            let script = ["read line; echo got $line; echo err >&2; exit 7"];
+            let (out, errors, code) = outcome(&kubectl, "exec -i box -- sh -c", &script, b"hello\n");
+            assert_eq!((out.as_str(), code), ("got hello\n", Some(7)), "{status}: {errors}");
+            assert_eq!(errors, "err\ncommand terminated with exit code 7\n");
+            assert_eq!(front.upgrades(), ["GET websocket", "POST spdy/3.1"]);
+        }
+    }
+}
+
+#[test]
+fn much_goes_both_ways_over_spdy() {
+    let server = cluster();
+    let front = Front::start(&server, NO_WEB_SOCKETS);
+    let folder = tempfile::TempDir::new().expect("temporary folders can be made");
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for kubectl in clients(&server, &front) {
+        let output = kubectl.command("exec box -- head -c 5000000 /dev/zero").output().expect("kubectl runs");
+        assert!(output.status.success() && output.stdout == vec![0; 5_000_000], "{} bytes", output.stdout.len());
+        let output = kubectl.run_with_input("exec -i box -- cat", &sent);
+        assert!(output.status.success() && output.stdout == sent, "{} bytes came back", output.stdout.len());
+        let (there, back) = (folder.path().join("there"), folder.path().join("back"));
+        std::fs::write(&there, &sent[..300_000]).expect("the temporary folder can be written");
+        kubectl.ok(&format!("cp {} box:/tmp/file", there.display()));
+        kubectl.ok(&format!("cp box:/tmp/file {}", back.display()));
+        assert!(std::fs::read(back).expect("it has been copied") == sent[..300_000]);
+    }
+    assert!(front.upgrades().contains(&"POST spdy/3.1".to_string()));
+}
+
+#[test]
+fn a_terminal_goes_over_spdy() {
+    let server = cluster();
+    let front = Front::start(&server, NO_WEB_SOCKETS);
+    let mut terminal = Terminal::start(&front.before(server.kubectl()), "exec -it box -- sh");
+    terminal.wait_for("# ");
+    terminal.press("stty size\r");
+    terminal.wait_for("24 80\r\n");
+    tcsetwinsize(&terminal.line, Winsize { ws_row: 50, ws_col: 132, ws_xpixel: 0, ws_ypixel: 0 }).expect("it resizes");
+    wait_for("the size to arrive", || {
+        terminal.press("stty size\r");
+        terminal.shows("50 132\r\n")
+    });
+    terminal.press("exit 5\r");
+    assert_eq!(terminal.process.wait().expect("kubectl ends").code(), Some(5));
+    assert_eq!(front.upgrades(), ["GET websocket", "POST spdy/3.1"]);
+}
+
+#[test]
+fn pods_are_attached_to_over_spdy() {
+    let server = cluster();
+    let front = Front::start(&server, NO_WEB_SOCKETS);
+    for (index, kubectl) in clients(&server, &front).iter().enumerate() {
+        let name = format!("pipe{index}");
+        let arguments = format!("run {name} --image=busybox --restart=Never --rm -i -- sh -c");
+        let (out, errors, code) = outcome(kubectl, &arguments, &["read line; echo got $line; exit 3"], b"hello\n");
+        assert_eq!(out, format!("got hello\npod \"{name}\" deleted from default namespace\n"), "{errors}");
+        assert_eq!(code, Some(3));
+        kubectl.ok(&format!("run asks{index} --image=busybox --restart=Never --stdin --attach=false -- cat"));
+        kubectl.ok(&format!("wait --for=condition=Ready pod/asks{index} --timeout=30s"));
+        let (out, errors, code) = outcome(kubectl, &format!("attach -i asks{index} -q"), &[], b"to cat\n");
+        assert_eq!((out.as_str(), code), ("to cat\n", Some(0)), "{errors}");
+        let arguments = format!("debug box -c look{index} --image=busybox --attach -q -- hostname");
+        assert_eq!(outcome(kubectl, &arguments, &[], b"").0, "box\n");
+    }
+    assert!(front.upgrades().contains(&"POST spdy/3.1".to_string()));
+}
+
+/// A port-forward, which is ended with this.
+struct Forward {
+    process: std::process::Child,
+    port: u16,
+}
+
+impl Forward {
+    fn start(kubectl: &Kubectl, target: &str) -> Forward {
+        let mut command = kubectl.command(&format!("port-forward --address 127.0.0.1 {target} :80"));
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl runs");
+        let mut output = BufReader::new(process.stdout.take().expect("its output is a pipe"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("its output is text");
+        let port =
+            line.strip_prefix("Forwarding from 127.0.0.1:").and_then(|rest| rest.split(' ').next()?.parse().ok());
+        // It goes on writing.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        Forward { process, port: port.unwrap_or_else(|| panic!("{line:?} does not say where")) }
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn ports_are_forwarded_over_spdy() {
+    let server = cluster();
+    server.kubectl().ok("run web --image=nginx --port=80");
+    server.kubectl().ok("wait --for=condition=Ready pod/web --timeout=30s");
+    let mut front = Front::start(&server, NO_WEB_SOCKETS);
+    for kubectl in clients(&server, &front) {
+        let forward = Forward::start(&kubectl, "pod/web");
+        // All are open before the first is answered.
+        let connections: Vec<_> = (0..20)
+            .map(|_| {
+                let mut connection = TcpStream::connect(("127.0.0.1", forward.port)).expect("kubectl listens");
+                connection.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").expect("it can be written");
+                connection
+            })
+            .collect();
+        for mut connection in connections.into_iter().rev() {
+            connection.write_all(b"Connection: close\r\n\r\n").expect("it can be written");
+            let mut page = String::new();
+            connection.read_to_string(&mut page).expect("an answer comes");
+            assert!(page.starts_with("HTTP/1.1 200 OK") && page.ends_with("</html>\n"), "{page}");
+        }
+        assert_eq!(front.upgrades(), ["GET websocket", "POST spdy/3.1"]);
+    }
+    let mut forward = Forward::start(&front.before(server.kubectl()), "pod/web");
+    front.end();
+    let mut errors = String::new();
+    forward.process.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("it is text");
+    assert_eq!(errors, "error: lost connection to pod\n");
+    assert_eq!(forward.process.wait().expect("kubectl ends").code(), Some(1));
+}
+
+#[test]
+fn the_environment_says_whether_there_are_web_sockets() {
+    let server = cluster();
+    server.kubectl().ok("run web --image=nginx --port=80");
+    server.kubectl().ok("wait --for=condition=Ready pod/web --timeout=30s");
+    let front = Front::start(&server, Manners::default());
+    for (value, asked) in
+        [("true", "GET websocket"), ("", "GET websocket"), ("false", "POST spdy/3.1"), ("False", "POST spdy/3.1")]
+    {
+        for mut kubectl in clients(&server, &front) {
+            kubectl.environment = vec![("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", value)];
+            let (out, errors, code) = outcome(&kubectl, "exec -i box -- sh -c", &["cat; exit 4"], b"hello");
+            assert_eq!((out.as_str(), code), ("hello", Some(4)), "{errors}");
+            assert_eq!(front.upgrades(), [asked]);
+            kubectl.environment = vec![("KUBECTL_PORT_FORWARD_WEBSOCKETS", value)];
+            let forward = Forward::start(&kubectl, "pod/web");
+            let mut connection = TcpStream::connect(("127.0.0.1", forward.port)).expect("kubectl listens");
+            connection.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("it can be written");
+            let mut page = String::new();
+            connection.read_to_string(&mut page).expect("an answer comes");
+            assert!(page.contains("Welcome to nginx!"), "{page}");
+            assert_eq!(front.upgrades(), [asked]);
+        }
+    }
+}
+
+#[test]
+fn what_spdy_is_refused_for_is_told() {
+    let server = cluster();
+    let misread = Some(("/pods/box/", "/pods/gone/"));
+    let front = Front::start(&server, Manners { misread, ..NO_WEB_SOCKETS });
+    let refused = "unable to upgrade connection: pods \"gone\" not found\n";
+    for kubectl in clients(&server, &front) {
+        for (arguments, told) in [
+            ("exec box -- true", format!("error: {refused}")),
+            ("attach -q box", format!("error: {refused}")),
+            ("port-forward box :80", format!("error: error upgrading connection: {refused}")),
+        ] {
+            assert_eq!(outcome(&kubectl, arguments, &[], b""), (String::new(), told, Some(1)), "{arguments}");
+            assert_eq!(front.upgrades(), ["GET websocket", "POST spdy/3.1"]);
+        }
+    }
+}
+
+#[test]
+fn a_lost_connection_is_no_success() {
+    let server = cluster();
+    let mut front = Front::start(&server, NO_WEB_SOCKETS);
+    let mut command = front.before(server.kubectl()).command("exec box -- sh -c");
+    command.arg("echo begun; sleep 100000").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("kubectl runs");
+    let mut output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("its output is text");
+    assert_eq!(line, "begun\n");
+    front.end();
+    let mut errors = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("it is text");
+    assert_eq!(errors, "error: error reading from error stream: connection reset\n");
+    assert_eq!(child.wait().expect("kubectl ends").code(), Some(1));
 }

@@ -85,6 +85,7 @@ impl Streams {
             told = receiving => told?,
             () = sending => return Ok(()),
         };
+        // The official kubectl takes a lost connection for success here, though not over a WebSocket.
         told.map_err(|why| CommandError::message(format!("error reading from error stream: {why}")))?;
         if status {
             return ended(&outcome);
@@ -123,5 +124,78 @@ async fn read(stream: &mut Option<Stream>, into: &mut [u8]) -> usize {
     match stream {
         Some(stream) => stream.read(into).await.unwrap_or(0),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use shared_types::spdy::Incoming;
+    use std::collections::HashMap;
+    use tokio::sync::mpsc;
+
+    async fn opened(incoming: &mut Incoming, count: usize) -> HashMap<String, Stream> {
+        let mut streams = HashMap::new();
+        for _ in 0..count {
+            let stream = incoming.next().await.unwrap();
+            streams.insert(stream.headers().get("streamType").to_string(), stream);
+        }
+        streams
+    }
+
+    /// Runs with input against a server that opens so many streams, echoes the input and tells `outcome`.
+    async fn echo(protocol: &str, asked: &[&'static str], count: usize, outcome: &str) -> (Vec<u8>, String) {
+        let (near, far) = tokio::io::duplex(4096);
+        let (client, (session, mut incoming)) = (Session::client(near), Session::server(far));
+        let (sender, stdin) = mpsc::channel(1);
+        sender.send(Bytes::from_static(b"echoed")).await.unwrap();
+        drop(sender);
+        let request = asked.iter().fold(Request::get("/"), |request, name| request.query(name, "true"));
+        let mut output = Vec::new();
+        let serving = async {
+            let mut streams = opened(&mut incoming, count).await;
+            let mut input = Vec::new();
+            streams.get_mut("stdin").unwrap().read_to_end(&mut input).await.unwrap();
+            let stdout = streams.get_mut("stdout").unwrap();
+            stdout.write_all(&input).await.unwrap();
+            streams.get_mut("error").unwrap().write_all(outcome.as_bytes()).await.unwrap();
+            for stream in streams.values_mut() {
+                stream.shutdown().await.unwrap();
+            }
+            drop(session);
+        };
+        let running = async {
+            let streams = Streams::open(&client, protocol, &request).await.unwrap();
+            let input = Input { stdin: Some(stdin), sizes: None };
+            streams.run(input, async |_, piece: &[u8]| Ok(output.extend_from_slice(piece))).await
+        };
+        let (result, ()) = tokio::join!(running, serving);
+        (output, result.err().map(|error| error.text()).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn every_version_tells_how_it_ended() {
+        let status = r#"{"status":"Failure","message":"no such file"}"#;
+        let plain = ["stdin", "stdout", "stderr"];
+        for (protocol, outcome, told) in [
+            ("v5.channel.k8s.io", status, "no such file"),
+            ("v4.channel.k8s.io", status, "no such file"),
+            ("v4.channel.k8s.io", r#"{"status":"Success"}"#, ""),
+            ("v3.channel.k8s.io", "exit 3", "error executing remote command: exit 3"),
+            ("v2.channel.k8s.io", "", ""),
+            ("channel.k8s.io", "exit 3", "error executing remote command: exit 3"),
+            ("", "", ""),
+        ] {
+            assert_eq!(echo(protocol, &plain, 4, outcome).await, (b"echoed".to_vec(), told.to_string()), "{protocol}");
+        }
+    }
+
+    #[tokio::test]
+    async fn terminals_have_a_stream_for_sizes_from_the_third_version_on() {
+        for (protocol, count) in [("v4.channel.k8s.io", 4), ("v3.channel.k8s.io", 4), ("v2.channel.k8s.io", 3)] {
+            let (output, told) = echo(protocol, &["stdin", "stdout", "tty"], count, "").await;
+            assert_eq!((output.as_slice(), told.as_str()), (&b"echoed"[..], ""), "{protocol}");
+        }
     }
 }
