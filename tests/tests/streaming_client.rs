@@ -270,8 +270,9 @@ fn pods_are_attached_to_over_spdy() {
         kubectl.ok(&format!("wait --for=condition=Ready pod/asks{index} --timeout=30s"));
         let (out, errors, code) = outcome(kubectl, &format!("attach -i asks{index} -q"), &[], b"to cat\n");
         assert_eq!((out.as_str(), code), ("to cat\n", Some(0)), "{errors}");
-        let arguments = format!("debug box -c look{index} --image=busybox --attach -q -- hostname");
-        assert_eq!(outcome(kubectl, &arguments, &[], b"").0, "box\n");
+        let arguments = format!("debug box -c look{index} --image=busybox -i -q -- sh -c");
+        let (out, errors, code) = outcome(kubectl, &arguments, &["read line; echo got $line"], b"hello\n");
+        assert_eq!((out.as_str(), code), ("got hello\n", Some(0)), "{errors}");
     }
     assert!(front.upgrades().contains(&"POST spdy/3.1".to_string()));
 }
