@@ -4,9 +4,9 @@ use super::Command;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use shared_types::fields::Fields;
-use shared_types::json::to_json_indented;
 use shared_types::yaml::to_yaml;
 
 /// The kubectl that this program is.
@@ -34,7 +34,6 @@ impl Command for Version {
         if !matches!(output, "" | "yaml" | "json") {
             return Err(CommandError::message("--output must be 'yaml' or 'json'"));
         }
-        let client = client_info();
         let (server, failed) = if self.client {
             (Value::Null, Ok(()))
         } else {
@@ -54,15 +53,72 @@ impl Command for Version {
             }
             return failed;
         }
-        let mut all = json!({"clientVersion": client, "kustomizeVersion": KUSTOMIZE});
-        if server.is_object() {
-            all.set("serverVersion", server);
-        }
+        let versions = Versions {
+            client_version: client_info(),
+            kustomize_version: KUSTOMIZE,
+            server_version: server.is_object().then(|| Info::of(&server)),
+        };
+        let invalid = |error: serde_json::Error| CommandError::message(error.to_string());
         match output {
-            "json" => writeln!(out, "{}", to_json_indented(&all, "  "))?,
-            _ => write!(out, "{}", to_yaml(&all))?,
+            // In the order of the fields here; YAML goes by their names.
+            "json" => writeln!(out, "{}", serde_json::to_string_pretty(&versions).map_err(invalid)?)?,
+            _ => writeln!(out, "{}", to_yaml(&serde_json::to_value(&versions).map_err(invalid)?))?,
         }
         failed
+    }
+}
+
+/// What is printed as JSON or YAML.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Versions {
+    client_version: Info,
+    kustomize_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_version: Option<Info>,
+}
+
+/// A program's version, as `/version` tells it.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info {
+    major: String,
+    minor: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    emulation_major: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    emulation_minor: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    min_compatibility_major: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    min_compatibility_minor: String,
+    git_version: String,
+    git_commit: String,
+    git_tree_state: String,
+    build_date: String,
+    go_version: String,
+    compiler: String,
+    platform: String,
+}
+
+impl Info {
+    fn of(answer: &Value) -> Info {
+        let text = |field| answer.text(field).to_string();
+        Info {
+            major: text("major"),
+            minor: text("minor"),
+            emulation_major: text("emulationMajor"),
+            emulation_minor: text("emulationMinor"),
+            min_compatibility_major: text("minCompatibilityMajor"),
+            min_compatibility_minor: text("minCompatibilityMinor"),
+            git_version: text("gitVersion"),
+            git_commit: text("gitCommit"),
+            git_tree_state: text("gitTreeState"),
+            build_date: text("buildDate"),
+            go_version: text("goVersion"),
+            compiler: text("compiler"),
+            platform: text("platform"),
+        }
     }
 }
 
@@ -72,17 +128,23 @@ async fn ask(cx: &Context<'_>) -> Result<Value, CommandError> {
 }
 
 /// What `version -o json` says about this program.
-fn client_info() -> Value {
+fn client_info() -> Info {
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
     };
-    json!({
-        "major": "1", "minor": "36", "gitVersion": CLIENT, "gitCommit": "", "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
-        "platform": format!("{}/{arch}", std::env::consts::OS),
-    })
+    Info {
+        major: "1".into(),
+        minor: "36".into(),
+        git_version: CLIENT.into(),
+        git_tree_state: "clean".into(),
+        build_date: "1970-01-01T00:00:00Z".into(),
+        go_version: "none".into(),
+        compiler: "rustc".into(),
+        platform: format!("{}/{arch}", std::env::consts::OS),
+        ..Info::default()
+    }
 }
 
 /// A warning where client and server are more than one minor version apart.
