@@ -1,16 +1,12 @@
 //! `kubectl version`.
 
 use super::Command;
-use crate::client::Request;
+use crate::client::version::{CLIENT, Info};
 use crate::context::Context;
 use crate::errors::CommandError;
 use serde::Serialize;
-use serde_json::Value;
-use shared_types::fields::Fields;
 use shared_types::yaml::to_yaml;
 
-/// The kubectl that this program is.
-pub const CLIENT: &str = "v1.36.2";
 const KUSTOMIZE: &str = "v5.8.0";
 
 #[derive(clap::Args)]
@@ -35,29 +31,29 @@ impl Command for Version {
             return Err(CommandError::message("--output must be 'yaml' or 'json'"));
         }
         let (server, failed) = if self.client {
-            (Value::Null, Ok(()))
+            (None, Ok(()))
         } else {
-            match ask(cx).await {
-                Ok(server) => (server, Ok(())),
-                Err(error) => (Value::Null, Err(error)),
+            match cx.client() {
+                Ok(client) => match client.server_version().await {
+                    Ok(server) => (server, Ok(())),
+                    Err(error) => (None, Err(error)),
+                },
+                Err(error) => (None, Err(error)),
             }
         };
         let out = cx.streams.out();
         if output.is_empty() {
             writeln!(out, "Client Version: {CLIENT}\nKustomize Version: {KUSTOMIZE}")?;
-            if server.is_object() {
-                writeln!(out, "Server Version: {}", server.text("gitVersion"))?;
-                if let Some(warning) = skew(CLIENT, server.text("gitVersion")) {
+            if let Some(server) = server {
+                writeln!(out, "Server Version: {}", server.git_version)?;
+                if let Some(warning) = skew(CLIENT, &server.git_version) {
                     writeln!(cx.streams.err(), "{warning}")?;
                 }
             }
             return failed;
         }
-        let versions = Versions {
-            client_version: client_info(),
-            kustomize_version: KUSTOMIZE,
-            server_version: server.is_object().then(|| Info::of(&server)),
-        };
+        let versions =
+            Versions { client_version: Info::of_client(), kustomize_version: KUSTOMIZE, server_version: server };
         let invalid = |error: serde_json::Error| CommandError::message(error.to_string());
         match output {
             // In the order of the fields here; YAML goes by their names.
@@ -76,75 +72,6 @@ struct Versions {
     kustomize_version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     server_version: Option<Info>,
-}
-
-/// A program's version, as `/version` tells it.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Info {
-    major: String,
-    minor: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    emulation_major: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    emulation_minor: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    min_compatibility_major: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    min_compatibility_minor: String,
-    git_version: String,
-    git_commit: String,
-    git_tree_state: String,
-    build_date: String,
-    go_version: String,
-    compiler: String,
-    platform: String,
-}
-
-impl Info {
-    fn of(answer: &Value) -> Info {
-        let text = |field| answer.text(field).to_string();
-        Info {
-            major: text("major"),
-            minor: text("minor"),
-            emulation_major: text("emulationMajor"),
-            emulation_minor: text("emulationMinor"),
-            min_compatibility_major: text("minCompatibilityMajor"),
-            min_compatibility_minor: text("minCompatibilityMinor"),
-            git_version: text("gitVersion"),
-            git_commit: text("gitCommit"),
-            git_tree_state: text("gitTreeState"),
-            build_date: text("buildDate"),
-            go_version: text("goVersion"),
-            compiler: text("compiler"),
-            platform: text("platform"),
-        }
-    }
-}
-
-async fn ask(cx: &Context<'_>) -> Result<Value, CommandError> {
-    let answer = cx.client()?.send(Request::get("/version").bare()).await?;
-    answer.json().map_err(|error| error.doing("unable to parse the server version"))
-}
-
-/// What `version -o json` says about this program.
-fn client_info() -> Info {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    Info {
-        major: "1".into(),
-        minor: "36".into(),
-        git_version: CLIENT.into(),
-        git_tree_state: "clean".into(),
-        build_date: "1970-01-01T00:00:00Z".into(),
-        go_version: "none".into(),
-        compiler: "rustc".into(),
-        platform: format!("{}/{arch}", std::env::consts::OS),
-        ..Info::default()
-    }
 }
 
 /// A warning where client and server are more than one minor version apart.

@@ -7,7 +7,7 @@ use crate::client::failure::decode;
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::go_format::quote;
+use crate::go_format::{json_type, quote};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::schema;
@@ -557,18 +557,6 @@ fn says_what_it_is(document: &Document) -> Result<(), CommandError> {
 
 fn undecoded(source: &str, why: &str) -> CommandError {
     CommandError::message(format!("unable to decode {source:?}: {why}"))
-}
-
-/// What Go's decoder calls a value.
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Object(_) => "object",
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Number(_) => "number",
-        Value::Bool(_) => "bool",
-        Value::Null => "null",
-    }
 }
 
 /// What is wrong with a document that says too little to be an object, or is of no kind that there is a type for.
