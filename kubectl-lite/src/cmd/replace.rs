@@ -106,10 +106,10 @@ impl Replace {
                     path = format!("{path}/{}", self.subresource);
                 }
                 if info.object.text("metadata.resourceVersion").is_empty() {
-                    // What is replaced without regard to its version is replaced in the one that it has, if it is there.
-                    if let Ok(current) = cx.client()?.json(Request::get(path.clone())).await {
-                        info.object.set("metadata.resourceVersion", current.at("metadata.resourceVersion").clone());
-                    }
+                    // What is replaced without regard to its version has to be there all the same.
+                    let current = cx.client()?.json(Request::get(path.clone())).await;
+                    let current = current.map_err(|error| info.sourced("replacing", error))?;
+                    info.object.set("metadata.resourceVersion", current.at("metadata.resourceVersion").clone());
                 }
                 Request::put(path, &info.object)
             };
