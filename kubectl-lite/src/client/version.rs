@@ -113,7 +113,9 @@ impl Client<'_> {
     /// # Errors
     /// The server's version is not this program's.
     pub(super) async fn match_version(&self) -> Result<(), CommandError> {
-        let server = self.server_version().await?.unwrap_or_default();
+        let unread =
+            |error: CommandError| CommandError::message(format!("couldn't read version from server: {}", error.text()));
+        let server = self.server_version().await.map_err(unread)?.unwrap_or_default();
         if server.git_version == CLIENT {
             return Ok(());
         }
