@@ -53,7 +53,8 @@ impl<'a> Context<'a> {
                 |why| CommandError::Raw(format!("Unable to connect to the server: getting credentials: {why}"));
             self.plugins.check(exec.text("command")).map_err(refused)?;
         }
-        let client = Client::new(access, self.streams, self.globals.verbosity)?;
+        let client = Client::new(access, self.streams, self.globals.verbosity)?
+            .matching_version(self.globals.match_server_version);
         Ok(self.client.get_or_init(|| client))
     }
 

@@ -137,6 +137,7 @@ impl CommandError {
             CommandError::Usage { message, command } => {
                 format!("error: {message}\nSee 'kubectl {command} -h' for help and examples\n")
             }
+            CommandError::Api { status, .. } if status.reason == "Invalid" => render_invalid(status),
             CommandError::Api { status, doing } => render_status(status, doing),
             CommandError::Many(errors) => errors
                 .iter()
@@ -145,6 +146,8 @@ impl CommandError {
                     CommandError::Message(text) => line("", text),
                     CommandError::CutOff { .. } => line("", &error.text()),
                     CommandError::Undiscovered { unrecognized: Some(_), .. } => line("", &error.text()),
+                    // Nor are causes listed.
+                    CommandError::Api { status, doing } => render_status(status, doing),
                     error => error.render(),
                 })
                 .collect(),
@@ -158,12 +161,8 @@ fn line(prefix: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{prefix}{}\n", text.strip_suffix('\n').unwrap_or(text)) }
 }
 
-/// A `Status` as people read it: `Error from server (NotFound): pods "web" not found`. An object that is invalid gets
-/// its causes as a list.
+/// A `Status` as people read it: `Error from server (NotFound): pods "web" not found`.
 fn render_status(status: &Status, doing: &str) -> String {
-    if status.reason == "Invalid" {
-        return render_invalid(status);
-    }
     let message = if doing.is_empty() { status.message.clone() } else { format!("{doing}: {}", status.message) };
     if status.reason == "Unauthorized" {
         return line("error: ", &format!("You must be logged in to the server ({message})"));
@@ -220,5 +219,36 @@ impl From<Status> for CommandError {
 impl From<String> for CommandError {
     fn from(text: String) -> CommandError {
         CommandError::Message(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_invalid_object_by_itself_has_its_causes_told() {
+        let invalid = || {
+            let mut status =
+                Status::failure(422, "Invalid", "ConfigMap \"A\" is invalid: metadata.name: Invalid value: \"A\"");
+            let cause = shared_types::status::StatusCause {
+                field: "metadata.name".into(),
+                message: "Invalid value: \"A\"".into(),
+                ..Default::default()
+            };
+            status.details = Some(Box::new(shared_types::status::StatusDetails {
+                kind: "ConfigMap".into(),
+                name: "A".into(),
+                causes: vec![cause],
+                ..Default::default()
+            }));
+            CommandError::from(status).doing("error when creating \"a.yaml\"")
+        };
+        let alone = "The ConfigMap \"A\" is invalid: metadata.name: Invalid value: \"A\"\n";
+        assert_eq!(CommandError::all(vec![invalid()]).unwrap_err().render(), alone);
+        let told = "Error from server (Invalid): error when creating \"a.yaml\": ConfigMap \"A\" is invalid: metadata.name: \
+                    Invalid value: \"A\"\n";
+        let both = CommandError::all(vec![invalid(), invalid()]).unwrap_err();
+        assert_eq!(both.render(), told.repeat(2));
     }
 }

@@ -4,6 +4,18 @@ use serde_json::Value;
 use shared_types::number::format_general;
 use std::fmt::Write;
 
+/// What Go's decoder calls a value.
+pub fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Null => "null",
+    }
+}
+
 /// A number as `%v` prints it.
 pub fn number(number: &serde_json::Number) -> String {
     match number.as_f64() {

@@ -1,5 +1,6 @@
 //! What the server serves: the aggregated discovery documents (KEP-3352), kept on disk for six hours.
 
+use super::failure::decode_object;
 use super::restmapper::Resource;
 use super::transport::{Client, Request};
 use crate::errors::CommandError;
@@ -47,9 +48,11 @@ pub fn cached(file: &Path) -> Option<Discovery> {
 /// The server cannot be asked.
 pub async fn fetch(client: &Client<'_>, keep: Option<&Path>) -> Result<Discovery, CommandError> {
     let mut groups = Vec::new();
-    for path in ["/api", "/apis"] {
+    let mut is_known = true;
+    for (path, go_type) in [("/api", "v1.APIVersions"), ("/apis", "v1.APIGroupList")] {
         let request = Request::get(path).bare().accept(AGGREGATED).query("timeout", client.patience());
-        let answer = client.attempt(&request).await?.json()?;
+        let answer = client.attempt(&request).await?;
+        let answer = decode_object(answer.object()?, go_type)?;
         match answer.text("kind") {
             "APIGroupDiscoveryList" => groups.extend(answer.list("items").iter().cloned()),
             "APIVersions" => {
@@ -63,11 +66,12 @@ pub async fn fetch(client: &Client<'_>, keep: Option<&Path>) -> Result<Discovery
                     groups.push(legacy_group(client, group.text("name"), &versions).await);
                 }
             }
-            _ => return Err(CommandError::message("the server's answer is not a discovery document")),
+            // Whatever this is, it tells of no resources.
+            _ => is_known = false,
         }
     }
     let document = json!({"items": groups});
-    if let Some(file) = keep {
+    if let Some(file) = keep.filter(|_| is_known) {
         // A cache that cannot be written costs a request, nothing more.
         let _ = write(file, &document);
     }

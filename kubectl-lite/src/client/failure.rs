@@ -2,13 +2,18 @@
 
 use super::transport::Request;
 use crate::errors::CommandError;
-use crate::go_format::{quote, quote_char};
+use crate::go_format::{json_type, quote, quote_char};
 use http::StatusCode;
 use rustls::CertificateError;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shared_types::fields::Fields;
 use shared_types::status::{Status, StatusCause, StatusDetails};
 use std::error::Error;
 use std::io::{BufRead as _, ErrorKind, Read as _, Write as _};
+
+/// What answers of any kind are read into.
+pub const UNSTRUCTURED: &str = "unstructured.detector";
 
 /// Reads a body that should be JSON.
 ///
@@ -18,12 +23,49 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CommandError> {
     serde_json::from_slice(body).map_err(|error| CommandError::message(json_words(body, &error)))
 }
 
+/// Reads a body that should be an object, or nothing; `go_type` is what kubectl reads it into.
+///
+/// # Errors
+/// It is something else, in the words of Go's decoder.
+pub fn decode_object(body: &[u8], go_type: &str) -> Result<Value, CommandError> {
+    match decode(body)? {
+        value @ (Value::Object(_) | Value::Null) => Ok(value),
+        other => {
+            let what = json_type(&other);
+            Err(CommandError::message(format!("json: cannot unmarshal {what} into Go value of type {go_type}")))
+        }
+    }
+}
+
+/// What clients of one kind of objects read first.
+const TYPE_META: &str =
+    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+
+/// Reads the answer to a client that knows what kind of object it gets.
+///
+/// # Errors
+/// It is no object that tells its kind.
+pub fn decode_typed(body: &[u8]) -> Result<Value, CommandError> {
+    let doing = "couldn't get version/kind; json parse error";
+    let object = decode_object(body, TYPE_META).map_err(|error| error.doing(doing))?;
+    for field in ["apiVersion", "kind"] {
+        let value = object.at(field);
+        if !value.is_string() && !value.is_null() {
+            let why =
+                format!("json: cannot unmarshal {} into Go struct field .{field} of type string", json_type(value));
+            return Err(CommandError::message(why).doing(doing));
+        }
+    }
+    Ok(object)
+}
+
 fn json_words(body: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".into();
     }
     if !error.is_syntax() {
-        return error.to_string();
+        let no_object = decode_object(body, UNSTRUCTURED).err();
+        return no_object.map_or_else(|| error.to_string(), |why| why.text());
     }
     let text = String::from_utf8_lossy(body);
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
@@ -258,7 +300,6 @@ fn asked_for(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     #[test]
     fn what_is_no_json_is_told_as_go_does() {
@@ -273,6 +314,20 @@ mod tests {
         ] {
             assert_eq!(decode::<Value>(text.as_bytes()).unwrap_err().text(), words, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_as_go_does() {
+        let typed = |text: &str| decode_typed(text.as_bytes()).map_err(|error| error.text());
+        assert_eq!(typed("{\"kind\": \"Pod\"}").unwrap().text("kind"), "Pod");
+        assert!(typed("null").unwrap().is_null());
+        let why = |text: &str| typed(text).unwrap_err().replace("couldn't get version/kind; json parse error: ", "");
+        assert_eq!(why("{\"kind\": \"Po"), "unexpected end of JSON input");
+        let number = "json: cannot unmarshal number into Go struct field .kind of type string";
+        assert_eq!(why("{\"kind\": 5}"), number);
+        assert!(why("[]").starts_with("json: cannot unmarshal array into Go value of type struct { APIVersion string"));
+        let other = "json: cannot unmarshal string into Go value of type version.Info";
+        assert_eq!(decode_object(b"\"a\"", "version.Info").unwrap_err().text(), other);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod restmapper;
 pub mod stream;
 pub mod tls;
 pub mod transport;
+pub mod version;
 
 pub use restmapper::{Resource, RestMapper};
 pub use transport::{Answer, Client, Request};

@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::assumed::Assumed;
-use super::failure::{decode, refusal, unreachable};
+use super::failure::{UNSTRUCTURED, decode, decode_object, decode_typed, refusal, unreachable};
 use super::{credentials, tls};
 use crate::cli::go_flags;
 use crate::errors::CommandError;
@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -134,9 +134,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON.
+    /// The body as an object.
     pub fn json(&self) -> Result<Value, CommandError> {
-        decode(self.object()?)
+        decode_object(self.object()?, UNSTRUCTURED)
     }
     /// The body of an answer that should be an object.
     ///
@@ -170,6 +170,8 @@ pub struct Client<'a> {
     verbosity: i32,
     warnings: RefCell<Vec<String>>,
     pub(super) assumed: RefCell<Option<(Assumed, Option<PathBuf>)>>,
+    /// Whether the server's version is still to be compared with this program's.
+    unmatched: Cell<bool>,
 }
 
 /// What requests are sent with.
@@ -228,7 +230,12 @@ impl<'a> Client<'a> {
             let _ = connection.set(Ok(Connection::new(&access)?));
         }
         let (warnings, assumed) = (RefCell::default(), RefCell::default());
-        Ok(Client { access, connection, streams, verbosity, warnings, assumed })
+        Ok(Client { access, connection, streams, verbosity, warnings, assumed, unmatched: Cell::new(false) })
+    }
+
+    /// Compares the server's version with this program's before anything else is asked.
+    pub fn matching_version(self, wanted: bool) -> Client<'a> {
+        Client { unmatched: Cell::new(wanted), ..self }
     }
 
     /// The connection; a credential plugin is run when it is first needed.
@@ -331,6 +338,11 @@ impl<'a> Client<'a> {
         self.send(request).await?.json()
     }
 
+    /// [`Client::json`] for answers whose kind is known.
+    pub async fn typed(&self, request: Request) -> Result<Value, CommandError> {
+        decode_typed(self.send(request).await?.object()?)
+    }
+
     /// Begins a watch; its events come one by one, without a timeout.
     pub async fn watch(&self, request: Request) -> Result<Events, CommandError> {
         self.stream(request, None).await
@@ -370,6 +382,10 @@ impl<'a> Client<'a> {
         request: &Request,
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, CommandError> {
+        if self.unmatched.take() {
+            // The version is asked for by the same client, hence the box.
+            Box::pin(self.match_version()).await?;
+        }
         let url = self.url(request);
         let Connection { http, headers } = self.connection().map_err(|why| CommandError::Unreachable {
             verb: request.verb(),

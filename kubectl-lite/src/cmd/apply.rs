@@ -131,15 +131,14 @@ impl Run<'_, '_> {
             .subresource(&self.apply.subresource)
             .validate(self.validation == "Strict");
         let prunable = if self.apply.prune { self.prunable().await? } else { Vec::new() };
-        let mut errors = Vec::new();
+        let (found, errors): (Vec<_>, Vec<_>) = builder.infos(false).await?.into_iter().partition(Result::is_ok);
+        // What cannot be used is told before what cannot be applied.
+        let mut errors: Vec<CommandError> = errors.into_iter().filter_map(Result::err).collect();
         let mut applied: Vec<Info> = Vec::new();
-        for info in builder.infos(false).await? {
-            match info {
+        for mut info in found.into_iter().flatten() {
+            match self.one(&mut info).await {
+                Ok(()) => applied.push(info),
                 Err(error) => errors.push(error),
-                Ok(mut info) => match self.one(&mut info).await {
-                    Ok(()) => applied.push(info),
-                    Err(error) => errors.push(error),
-                },
             }
         }
         if applied.is_empty() && errors.is_empty() {

@@ -79,7 +79,7 @@ impl Command for CanI {
         }
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec});
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer = cx.client()?.json(Request::post(path, &review)).await?;
+        let answer = cx.client()?.typed(Request::post(path, &review)).await?;
         let allowed = answer.flag("status.allowed");
         if !self.quiet {
             let mut line = String::from(if allowed { "yes" } else { "no" });
@@ -179,7 +179,7 @@ impl CanI {
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
             "spec": {"namespace": namespace}});
         let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
-        let answer = cx.client()?.json(Request::post(path, &review)).await?;
+        let answer = cx.client()?.typed(Request::post(path, &review)).await?;
         if answer.flag("status.incomplete") {
             writeln!(
                 cx.streams.err(),
@@ -216,7 +216,7 @@ impl Command for Whoami {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
         let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
         let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-        let answer = cx.client()?.json(Request::post(path, &review)).await?;
+        let answer = cx.client()?.typed(Request::post(path, &review)).await?;
         if self.print.is_set() {
             let mut printer = self.print.for_format(Order::Declared)?;
             return printer.print(&answer, &mut *cx.streams.out().writer());

@@ -11,7 +11,7 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Filenames, Info, changes, go_words, pods};
-use profile::Profile;
+use profile::{Profile, Target};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::schema;
@@ -260,8 +260,14 @@ impl Debug {
         let container = self.ephemeral_container(&info.object, &name, profile, custom)?;
         warn_of_user(cx, &info.object, &container)?;
         let mut after = info.object.clone();
-        let containers = [after.list("spec.ephemeralContainers"), &[container]].concat();
-        after.set("spec.ephemeralContainers", containers);
+        match after.list_mut("spec.ephemeralContainers").iter_mut().find(|there| there.text("name") == name) {
+            // What is there already takes the place of the new one; the server refuses to change it.
+            Some(there) => profile.apply_to_container(there, Target::Ephemeral),
+            None => {
+                let containers = [after.list("spec.ephemeralContainers"), &[container]].concat();
+                after.set("spec.ephemeralContainers", containers);
+            }
+        }
         let Some((patch, content_type)) = changes(info, &after)? else { return Ok((after, Some(name))) };
         let path = format!("{}/ephemeralcontainers", info.path());
         let request = Request::patch(path, content_type, patch.to_string().into_bytes());

@@ -160,27 +160,29 @@ impl Delete {
             .field_selector(&self.field_selector)
             .everything(self.all);
         let ignore_not_found = self.ignore_not_found || selected;
-        let mut found = Vec::new();
-        let mut errors = Vec::new();
-        for info in builder.infos(false).await? {
-            match info {
-                Err(error) if ignore_not_found && error.is_not_found() => {}
-                Err(error) => errors.push(error),
-                Ok(info) => found.push(info),
-            }
-        }
-        if self.interactive && !found.is_empty() && !self.confirmed(cx, &found)? {
+        let mut found = builder.infos(false).await?;
+        found.retain(|info| !matches!(info, Err(error) if ignore_not_found && error.is_not_found()));
+        let objects: Vec<&Info> = found.iter().flatten().collect();
+        if self.interactive && !objects.is_empty() && !self.confirmed(cx, &objects)? {
             return Ok(());
         }
-        if cx.namespace()?.1 && !self.all_namespaces && found.iter().any(|info| !info.resource.namespaced) {
+        if cx.namespace()?.1 && !self.all_namespaces && objects.iter().any(|info| !info.resource.namespaced) {
             writeln!(
                 cx.streams.err(),
                 "Warning: deleting cluster-scoped resources, not scoped to the provided namespace"
             )?;
         }
         let mut deleted = Vec::new();
+        let mut errors = Vec::new();
         let mut count = 0;
         for info in found {
+            let info = match info {
+                Ok(info) => info,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
             if dry_run.is_client() {
                 cx.client()?.look_up_assumed().await?;
                 self.report(cx, &info, dry_run, grace)?;
@@ -218,7 +220,7 @@ impl Delete {
         CommandError::all(errors)
     }
 
-    fn confirmed(&self, cx: &Context<'_>, found: &[Info]) -> Result<bool, CommandError> {
+    fn confirmed(&self, cx: &Context<'_>, found: &[&Info]) -> Result<bool, CommandError> {
         writeln!(cx.streams.out(), "You are about to delete the following {} resource(s):", found.len())?;
         for info in found {
             writeln!(cx.streams.out(), "{}", info.reference())?;

@@ -41,6 +41,7 @@ impl Command for Describe {
             .all_namespaces(self.all_namespaces)
             .label_selector(&self.selector)
             .chunk(self.chunk_size)
+            .nameless()
             .everything(true);
         let mut found = Vec::new();
         let mut errors = Vec::new();
@@ -63,10 +64,15 @@ impl Command for Describe {
                 writeln!(cx.streams.err(), "No resources found in {} namespace.", cx.namespace()?.0)?;
             }
         }
+        let undescribed = errors.is_empty();
         let show_events = self.show_events.unwrap_or(found.len() == 1);
         let describer = Describer { cx, show_events, chunk: self.chunk_size };
         for (index, info) in found.iter().enumerate() {
-            match describer.describe(info).await {
+            let described = match info.check_name() {
+                Ok(()) => describer.describe(info).await,
+                Err(error) => Err(error),
+            };
+            match described {
                 Ok(text) => {
                     let apart = if index == 0 { "" } else { "\n\n" };
                     write!(cx.streams.out(), "{apart}{text}")?;
@@ -74,7 +80,7 @@ impl Command for Describe {
                 Err(error) => errors.push(error),
             }
         }
-        builder.failed(errors)
+        if undescribed { CommandError::all(errors) } else { builder.failed(errors) }
     }
 }
 

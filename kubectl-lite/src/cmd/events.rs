@@ -49,7 +49,7 @@ impl Command for Events {
         let mut request =
             Request::get(resource.collection(&namespace)).query("fieldSelector", self.selector(cx).await?);
         let client = cx.client()?;
-        let list = client.json(request.clone()).await;
+        let list = client.typed(request.clone()).await;
         let mut list = list.map_err(|error| match error {
             CommandError::Api { mut status, doing } if status.reason == "NotFound" => {
                 status.message = format!("Unable to list \"events\": {}", status.message);

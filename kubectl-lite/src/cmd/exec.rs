@@ -66,7 +66,7 @@ impl Exec {
             pods::named(cx, &self.args[0]).await?
         } else {
             let files = Filenames { filenames: self.filenames.clone(), recursive: false, kustomize: None };
-            let mut infos = Builder::new(cx)?.files(&files).arguments(&self.args).typed().all(true).await?;
+            let mut infos = Builder::new(cx)?.files(&files).arguments(&self.args).typed().all(false).await?;
             if infos.len() > 1 {
                 return Err(CommandError::message("cannot exec into multiple objects at a time"));
             }

@@ -189,6 +189,10 @@ impl Get {
         for target in targets {
             let result = match target {
                 Err(error) => Err(error),
+                Ok(Target::Object(info)) if info.stands_for_itself() => {
+                    items.push(info.object);
+                    Ok(())
+                }
                 Ok(Target::Named(info) | Target::Object(info)) => info
                     .read(cx, self.object_request(&info))
                     .await

@@ -158,6 +158,7 @@ impl<'f> Change<'f> {
             .label_selector(&flags.selector)
             .field_selector(&flags.field_selector)
             .everything(flags.all)
+            .nameless()
             .local(flags.local);
         if self.what == What::Annotations {
             flags.print.check()?;
@@ -213,6 +214,7 @@ impl<'f> Change<'f> {
             if !self.flags.resource_version.is_empty() {
                 patch.set("metadata.resourceVersion", self.flags.resource_version.clone());
             }
+            info.check_name()?;
             let request = Request::patch(info.path(), "application/merge-patch+json", patch.to_string().into_bytes())
                 .query("fieldManager", self.manager);
             info.object = cx.client()?.json(dry_run.mark(request)).await?;

@@ -104,14 +104,14 @@ impl Patch {
         body: &[u8],
         dry_run: super::flags::DryRun,
     ) -> Result<(), CommandError> {
-        info.check_name()?;
         let (before, after) = if self.local || dry_run.is_client() {
-            if !self.local {
+            if !self.local && !info.stands_for_itself() {
                 info.fetch(cx).await?;
             }
             let after = self.apply(&info, body)?;
             (info.object.clone(), after)
         } else {
+            info.check_name()?;
             let mut path = info.path();
             if !self.subresource.is_empty() {
                 path = format!("{path}/{}", self.subresource);

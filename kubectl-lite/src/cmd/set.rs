@@ -60,7 +60,7 @@ impl Shared {
         }
         self.print.check()?;
         let builder = Builder::new(cx)?.files(&self.files).arguments(args).label_selector(&self.selector);
-        let found = builder.everything(self.all).typed().local(self.local).infos(!self.local).await?;
+        let found = builder.everything(self.all).typed().nameless().local(self.local).infos(!self.local).await?;
         let mut infos = Vec::new();
         let errors = found.into_iter().filter_map(|info| info.map(|info| infos.push(info)).err()).collect();
         CommandError::all(errors).map(|()| infos)

@@ -1,16 +1,12 @@
 //! `kubectl version`.
 
 use super::Command;
-use crate::client::Request;
+use crate::client::version::{CLIENT, Info};
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
-use shared_types::fields::Fields;
-use shared_types::json::to_json_indented;
+use serde::Serialize;
 use shared_types::yaml::to_yaml;
 
-/// The kubectl that this program is.
-pub const CLIENT: &str = "v1.36.2";
 const KUSTOMIZE: &str = "v5.8.0";
 
 #[derive(clap::Args)]
@@ -34,55 +30,48 @@ impl Command for Version {
         if !matches!(output, "" | "yaml" | "json") {
             return Err(CommandError::message("--output must be 'yaml' or 'json'"));
         }
-        let client = client_info();
         let (server, failed) = if self.client {
-            (Value::Null, Ok(()))
+            (None, Ok(()))
         } else {
-            match ask(cx).await {
-                Ok(server) => (server, Ok(())),
-                Err(error) => (Value::Null, Err(error)),
+            match cx.client() {
+                Ok(client) => match client.server_version().await {
+                    Ok(server) => (server, Ok(())),
+                    Err(error) => (None, Err(error)),
+                },
+                Err(error) => (None, Err(error)),
             }
         };
         let out = cx.streams.out();
         if output.is_empty() {
             writeln!(out, "Client Version: {CLIENT}\nKustomize Version: {KUSTOMIZE}")?;
-            if server.is_object() {
-                writeln!(out, "Server Version: {}", server.text("gitVersion"))?;
-                if let Some(warning) = skew(CLIENT, server.text("gitVersion")) {
+            if let Some(server) = server {
+                writeln!(out, "Server Version: {}", server.git_version)?;
+                if let Some(warning) = skew(CLIENT, &server.git_version) {
                     writeln!(cx.streams.err(), "{warning}")?;
                 }
             }
             return failed;
         }
-        let mut all = json!({"clientVersion": client, "kustomizeVersion": KUSTOMIZE});
-        if server.is_object() {
-            all.set("serverVersion", server);
-        }
+        let versions =
+            Versions { client_version: Info::of_client(), kustomize_version: KUSTOMIZE, server_version: server };
+        let invalid = |error: serde_json::Error| CommandError::message(error.to_string());
         match output {
-            "json" => writeln!(out, "{}", to_json_indented(&all, "  "))?,
-            _ => write!(out, "{}", to_yaml(&all))?,
+            // In the order of the fields here; YAML goes by their names.
+            "json" => writeln!(out, "{}", serde_json::to_string_pretty(&versions).map_err(invalid)?)?,
+            _ => writeln!(out, "{}", to_yaml(&serde_json::to_value(&versions).map_err(invalid)?))?,
         }
         failed
     }
 }
 
-async fn ask(cx: &Context<'_>) -> Result<Value, CommandError> {
-    let answer = cx.client()?.send(Request::get("/version").bare()).await?;
-    answer.json().map_err(|error| error.doing("unable to parse the server version"))
-}
-
-/// What `version -o json` says about this program.
-fn client_info() -> Value {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    json!({
-        "major": "1", "minor": "36", "gitVersion": CLIENT, "gitCommit": "", "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
-        "platform": format!("{}/{arch}", std::env::consts::OS),
-    })
+/// What is printed as JSON or YAML.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Versions {
+    client_version: Info,
+    kustomize_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_version: Option<Info>,
 }
 
 /// A warning where client and server are more than one minor version apart.

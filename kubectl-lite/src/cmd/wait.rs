@@ -92,6 +92,7 @@ impl Wait {
             .all_namespaces(self.all_namespaces)
             .label_selector(&self.selector)
             .field_selector(&self.field_selector)
+            .nameless()
             .everything(self.all);
         let mut met = 0;
         let mut errors = Vec::new();
@@ -113,6 +114,10 @@ impl Wait {
                 }
             };
             met += 1;
+            if info.name.is_empty() {
+                errors.push(CommandError::message("resource name must be provided"));
+                continue;
+            }
             match goal.reach(cx, &info, until).await {
                 Ok(object) => {
                     let mut printer = self.print.reporter("condition met", Order::Sorted)?;

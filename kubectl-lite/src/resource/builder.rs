@@ -7,8 +7,8 @@ use crate::client::failure::decode;
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::go_format::quote;
-use serde_json::Value;
+use crate::go_format::{json_type, quote};
+use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::schema;
 use shared_types::selector::LabelSelector;
@@ -37,6 +37,7 @@ pub struct Builder<'c, 'a> {
     validate: bool,
     local: bool,
     typed: bool,
+    nameless: bool,
 }
 
 /// What there is to find, before the server is asked.
@@ -69,6 +70,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             validate: false,
             local: false,
             typed: false,
+            nameless: false,
         })
     }
     pub fn files(self, filenames: &Filenames) -> Self {
@@ -112,6 +114,10 @@ impl<'c, 'a> Builder<'c, 'a> {
     pub fn typed(self) -> Self {
         Builder { typed: true, ..self }
     }
+    /// Takes objects of files that have no name as they are, as nothing can be asked about them.
+    pub fn nameless(self) -> Self {
+        Builder { nameless: true, ..self }
+    }
     /// One error of `errors`, or none; only where single objects are named is an error that comes alone told as such.
     ///
     /// # Errors
@@ -140,6 +146,11 @@ impl<'c, 'a> Builder<'c, 'a> {
     pub async fn targets(&self) -> Result<Vec<Result<Target, CommandError>>, CommandError> {
         let arguments = Arguments::parse(&self.arguments)?;
         if !self.filenames.is_empty() {
+            if !arguments.pairs.is_empty() {
+                return Err(CommandError::message(
+                    "resource/name arguments cannot be provided when a path is specified",
+                ));
+            }
             if !arguments.is_empty() {
                 return Err(CommandError::message(
                     "when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well",
@@ -295,9 +306,27 @@ impl<'c, 'a> Builder<'c, 'a> {
             let mut list = document.value;
             set_list_item_kind(&mut list);
             let items = list.list("items").to_vec();
+            if let Some(item) = items.iter().find(|item| !item.is_object() && !item.is_null()) {
+                targets.push(Err(undecoded(
+                    &document.source,
+                    &format!(
+                        "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                        json_type(item)
+                    ),
+                )));
+                return Ok(());
+            }
             for value in items {
-                let target = self.object(Document { source: document.source.clone(), value }).await?;
-                targets.push(target);
+                if value.text("kind").is_empty() {
+                    targets.push(Err(CommandError::Raw(
+                        "unable to get type info from the object \"*unstructured.Unstructured\": Object 'Kind' is missing \
+                         in 'object has no kind field '"
+                            .into(),
+                    )));
+                    continue;
+                }
+                let item = Document { source: document.source.clone(), value, json: None };
+                targets.push(self.object(item).await?);
             }
             return Ok(());
         }
@@ -306,10 +335,10 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     async fn object(&self, document: Document) -> Result<Result<Target, CommandError>, CommandError> {
-        let Document { source, mut value } = document;
-        if let Some(error) = undecodable(&source, &value, self.typed) {
-            return Ok(Err(error));
+        if let Some(why) = undecodable(&document, self.typed) {
+            return Ok(Err(undecoded(&document.source, &why)));
         }
+        let Document { source, mut value, .. } = document;
         let (api_version, kind) = (value.text("apiVersion").to_string(), value.text("kind").to_string());
         if self.local {
             let resource = Rc::new(Resource::named(&api_version, &kind));
@@ -356,7 +385,11 @@ impl<'c, 'a> Builder<'c, 'a> {
             match target {
                 Err(error) => infos.push(Err(error)),
                 Ok(Target::Named(mut info) | Target::Object(mut info)) => {
-                    if fetch && let Err(error) = self.fetch(&mut info).await {
+                    let known = self.nameless && info.stands_for_itself();
+                    if fetch
+                        && !known
+                        && let Err(error) = self.fetch(&mut info).await
+                    {
                         infos.push(Err(error));
                         continue;
                     }
@@ -473,27 +506,42 @@ pub fn set_list_item_kind(list: &mut Value) {
     }
 }
 
-/// What keeps a value from being an object that can be validated.
+/// What keeps a value from being an object, or a list of objects, that can be validated.
 pub fn what_is_missing(value: &Value) -> Option<String> {
     let mut missing = Vec::new();
-    if !value.is_object() {
-        missing.push("invalid object to validate");
-    } else {
-        for (field, unset, no_string) in [
-            ("apiVersion", "apiVersion not set", "apiVersion isn't string type"),
-            ("kind", "kind not set", "kind isn't string type"),
-        ] {
-            match value.at(field) {
-                Value::String(text) if !text.is_empty() => {}
-                Value::String(_) | Value::Null => missing.push(unset),
-                _ => missing.push(no_string),
-            }
-        }
-    }
+    find_missing(value, &mut missing);
     match missing.as_slice() {
         [] => None,
         [only] => Some((*only).to_string()),
         many => Some(format!("[{}]", many.join(", "))),
+    }
+}
+
+/// Adds what is missing in a value, each thing once.
+fn find_missing(value: &Value, missing: &mut Vec<&'static str>) {
+    let mut add = |what| {
+        if !missing.contains(&what) {
+            missing.push(what);
+        }
+    };
+    if !value.is_object() {
+        return add("invalid object to validate");
+    }
+    for (field, unset, no_string) in [
+        ("apiVersion", "apiVersion not set", "apiVersion isn't string type"),
+        ("kind", "kind not set", "kind isn't string type"),
+    ] {
+        match value.at(field) {
+            Value::String(text) if !text.is_empty() => {}
+            Value::String(_) | Value::Null => add(unset),
+            _ => add(no_string),
+        }
+    }
+    if value.text("kind").ends_with("List") {
+        match value.at("items") {
+            Value::Array(items) => items.iter().for_each(|item| find_missing(item, missing)),
+            _ => add("invalid object to validate"),
+        }
     }
 }
 
@@ -507,27 +555,86 @@ fn says_what_it_is(document: &Document) -> Result<(), CommandError> {
     )))
 }
 
+fn undecoded(source: &str, why: &str) -> CommandError {
+    CommandError::message(format!("unable to decode {source:?}: {why}"))
+}
+
 /// What is wrong with a document that says too little to be an object, or is of no kind that there is a type for.
-fn undecodable(source: &str, value: &Value, typed: bool) -> Option<CommandError> {
-    let (api_version, kind) = (value.text("apiVersion"), value.text("kind"));
-    let type_name = match value {
-        Value::Object(_) => "",
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Number(_) => "number",
-        Value::Bool(_) => "bool",
-        Value::Null => return None,
-    };
-    let why = if !type_name.is_empty() {
-        format!("json: cannot unmarshal {type_name} into Go value of type unstructured.detector")
-    } else if kind.is_empty() {
-        format!("Object 'Kind' is missing in '{value}'")
-    } else if typed && api_version.is_empty() {
-        format!("Object 'apiVersion' is missing in '{value}'")
-    } else if typed && schema::of_kind(api_version, kind).is_none() {
-        format!("no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/scheme/scheme.go:28\"")
-    } else {
+fn undecodable(document: &Document, typed: bool) -> Option<String> {
+    let value = &document.value;
+    if value.is_null() {
         return None;
+    }
+    let (api_version, kind) = (value.text("apiVersion"), value.text("kind"));
+    let missing = |field: &str| {
+        let shown = document.json.clone().unwrap_or_else(|| value.to_string());
+        Some(format!("Object '{field}' is missing in '{shown}'"))
     };
-    Some(CommandError::message(format!("unable to decode {source:?}: {why}")))
+    if !value.is_object() {
+        return Some(format!(
+            "json: cannot unmarshal {} into Go value of type unstructured.detector",
+            json_type(value)
+        ));
+    }
+    if value.has("items") {
+        let of = "Go struct field decodeList.items of type []json.RawMessage";
+        return Some(format!("json: cannot unmarshal {} into {of}", json_type(value.at("items"))));
+    }
+    if kind.is_empty() {
+        return missing("Kind");
+    }
+    if typed && api_version.is_empty() {
+        return missing("apiVersion");
+    }
+    if !typed {
+        return mistyped_metadata(value);
+    }
+    match schema::of_kind(api_version, kind) {
+        Some(ty) => schema::decode_value(ty, value.clone()).err(),
+        None => Some(format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/scheme/scheme.go:28\""
+        )),
+    }
+}
+
+/// What is wrong with the parts that are the same in all objects, in Go's words.
+fn mistyped_metadata(value: &Value) -> Option<String> {
+    // Any type will do that has them.
+    let ty = schema::of_kind("v1", "ConfigMap")?;
+    let common = json!({"apiVersion": value.at("apiVersion"), "metadata": value.at("metadata")});
+    let why = schema::decode_value(ty, common).err()?;
+    let why = why.replace("field ConfigMap.apiVersion ", "field metadataOnlyObject.TypeMeta.apiVersion ");
+    Some(why.replace("field ConfigMap.metadata ", "field metadataOnlyObject.metadata "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(value: Value) -> Option<String> {
+        undecodable(&Document { source: "a".into(), value, json: None }, false)
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_as_go_does() {
+        let metadata = |metadata: Value| told(json!({"apiVersion": "v1", "kind": "Any", "metadata": metadata}));
+        assert_eq!(metadata(json!({"name": "a", "labels": {"a": "b"}})), None);
+        assert_eq!(metadata(Value::Null), None);
+        for (value, why) in [
+            (json!(5), "number into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta"),
+            (json!({"name": 5}), "number into Go struct field ObjectMeta.metadata.name of type string"),
+            (json!({"labels": []}), "array into Go struct field ObjectMeta.metadata.labels of type map[string]string"),
+        ] {
+            assert_eq!(metadata(value), Some(format!("json: cannot unmarshal {why}")));
+        }
+        let why = "json: cannot unmarshal string into Go struct field decodeList.items of type []json.RawMessage";
+        assert_eq!(told(json!({"kind": "List", "items": "a"})).as_deref(), Some(why));
+    }
+
+    #[test]
+    fn all_items_of_a_list_are_looked_at() {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [{"kind": "A"}, 5, {"kind": "B"}]});
+        assert_eq!(what_is_missing(&list).as_deref(), Some("[apiVersion not set, invalid object to validate]"));
+        assert_eq!(what_is_missing(&json!({"apiVersion": "v1", "kind": "List", "items": []})), None);
+    }
 }

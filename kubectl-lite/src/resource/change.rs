@@ -39,6 +39,7 @@ pub async fn send_changes(
     if dry_run.is_client() {
         return Ok(Some(after.clone()));
     }
+    info.check_name()?;
     let request =
         Request::patch(info.path(), content_type, patch.to_string().into_bytes()).query("fieldManager", manager);
     cx.client()?.json(dry_run.mark(request)).await.map(Some)

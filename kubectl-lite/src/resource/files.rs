@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::kustomize::Restriction;
 use serde_json::Value;
+use shared_types::fields::Fields;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -45,6 +46,14 @@ pub struct Document {
     /// The path, the URL, or `STDIN`.
     pub source: String,
     pub value: Value,
+    /// How it is written, where it is JSON that does not say what it is.
+    pub json: Option<String>,
+}
+
+impl Document {
+    fn new(source: &str, value: Value) -> Document {
+        Document { source: source.to_string(), value, json: None }
+    }
 }
 
 /// All documents of the manifests, file by file in order; what cannot be read stands as an error in its place.
@@ -55,7 +64,7 @@ pub async fn documents(
     let mut found = Vec::new();
     if let Some(folder) = &names.kustomize {
         match crate::kustomize::build(folder, Restriction::RootOnly) {
-            Ok(built) => found.extend(built.into_iter().map(|value| Ok(Document { source: folder.clone(), value }))),
+            Ok(built) => found.extend(built.into_iter().map(|value| Ok(Document::new(folder, value)))),
             Err(error) => found.push(Err(error)),
         }
     }
@@ -185,10 +194,9 @@ fn decode(source: &str, bytes: Vec<u8>, found: &mut Vec<Result<Document, Command
         Err(_) => return found.push(failed("error converting YAML to JSON: yaml: invalid leading UTF-8 octet".into())),
     };
     if text.trim_start().starts_with('{') {
-        let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
-        match values {
-            Ok(values) => {
-                found.extend(values.into_iter().map(|value| Ok(Document { source: source.to_string(), value })));
+        match json_documents(source, &text) {
+            Ok(documents) => {
+                found.extend(documents.into_iter().map(Ok));
                 return;
             }
             Err(error) if error.is_eof() => return found.push(failed("unexpected EOF".into())),
@@ -199,10 +207,27 @@ fn decode(source: &str, bytes: Vec<u8>, found: &mut Vec<Result<Document, Command
     for part in shared_types::yaml::documents(&text) {
         match shared_types::yaml::parse_document(part) {
             Ok(document) if document.value.is_null() => {}
-            Ok(document) => found.push(Ok(Document { source: source.to_string(), value: document.value })),
+            Ok(document) => found.push(Ok(Document::new(source, document.value))),
             Err(error) => return found.push(failed(error.to_string())),
         }
     }
+}
+
+/// The values of a text, one after the other.
+fn json_documents(source: &str, text: &str) -> Result<Vec<Document>, serde_json::Error> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut documents = Vec::new();
+    let mut begin = 0;
+    while let Some(value) = values.next() {
+        let mut document = Document::new(source, value?);
+        let end = values.byte_offset();
+        if ["apiVersion", "kind"].iter().any(|field| document.value.text(field).is_empty()) {
+            document.json = text.get(begin..end).map(|text| text.trim().to_string());
+        }
+        documents.push(document);
+        begin = end;
+    }
+    Ok(documents)
 }
 
 #[cfg(test)]

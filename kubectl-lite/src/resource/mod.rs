@@ -67,6 +67,10 @@ impl Info {
     pub fn check_name(&self) -> Result<(), CommandError> {
         if self.name.is_empty() { Err(CommandError::message("resource name may not be empty")) } else { Ok(()) }
     }
+    /// Whether it is an object from a file that has no name, of which the server knows nothing.
+    pub fn stands_for_itself(&self) -> bool {
+        self.name.is_empty() && !self.object.is_null()
+    }
     /// Takes over what the server answered.
     pub fn refresh(&mut self, object: Value) {
         if !object.name().is_empty() {

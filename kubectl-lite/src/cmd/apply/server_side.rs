@@ -1,6 +1,6 @@
 //! Applying by server-side apply (KEP-555).
 
-use super::{DryRun, Run};
+use super::Run;
 use crate::client::Request;
 use crate::errors::CommandError;
 use crate::resource::Info;
@@ -26,11 +26,7 @@ impl Run<'_, '_> {
             other => other,
         };
         let mut path = info.path();
-        if info.name.is_empty() {
-            return Err(
-                info.sourced("applying", CommandError::message("metadata.name: Required value: name is required"))
-            );
-        }
+        info.check_name()?;
         if !self.apply.subresource.is_empty() {
             path = format!("{path}/{}", self.apply.subresource);
         }
@@ -47,22 +43,20 @@ impl Run<'_, '_> {
             .await
             .map_err(|error| if error.is_conflict() { conflict(&error) } else { error })?;
         info.refresh(object);
-        if self.dry_run == DryRun::None && self.migrate(info, manager).await? {
-            let object = self.cx.client()?.json(request).await?;
-            info.refresh(object);
-        }
+        self.migrate(info, manager, request).await?;
         self.report(&info.object, "serverside-applied")
     }
 
     /// Fields that client-side apply managed go over to `manager`, and the annotation it kept gets a manager of its own,
-    /// so that one can still go back. Gives whether anything was done.
-    async fn migrate(&self, info: &Info, manager: &str) -> Result<bool, CommandError> {
-        let Some(annotation) = info.object.annotation(LAST_APPLIED) else { return Ok(false) };
-        let entries = info.object.list("metadata.managedFields");
-        if !entries.iter().any(is_client_side) {
-            return Ok(false);
+    /// so that one can still go back; then `applying` is sent once more, to take out what nobody else manages. The object
+    /// has been applied already: what goes wrong is a warning.
+    async fn migrate(&self, info: &mut Info, manager: &str, applying: Request) -> Result<(), CommandError> {
+        let Some(annotation) = info.object.annotation(LAST_APPLIED) else { return Ok(()) };
+        if !info.object.list("metadata.managedFields").iter().any(is_client_side) {
+            return Ok(());
         }
         let client = self.cx.client()?;
+        let mut current = info.object.clone();
         if manager == MANAGER {
             let kept = json!({
                 "apiVersion": info.object.at("apiVersion"), "kind": info.object.at("kind"),
@@ -71,24 +65,51 @@ impl Run<'_, '_> {
             let request = Request::patch(info.path(), APPLY_PATCH, kept.to_string().into_bytes())
                 .query("fieldManager", ANNOTATION_MANAGER)
                 .query("force", "false");
-            client.send(request).await?;
+            match client.json(self.dry_run.mark(request)).await {
+                Ok(object) => current = object,
+                Err(error) => {
+                    return self.warn(&format!("failed to migrate {LAST_APPLIED} for Server-Side Apply"), &error);
+                }
+            }
         }
         // A controller may be quicker.
         let mut tries = 1;
-        loop {
-            match self.hand_over(info, manager).await {
-                Err(error) if error.is_conflict() && tries < MAX_TRIES => tries += 1,
-                done => return done,
+        let migrated = loop {
+            match self.hand_over(info, &current, manager).await {
+                Err(error) if error.is_conflict() && tries < MAX_TRIES => {
+                    tries += 1;
+                    current = client.json(Request::get(info.path())).await?;
+                }
+                done => break done,
+            }
+        };
+        match migrated {
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            Err(error) => return self.warn("server rejected managed fields migration to Server-Side Apply", &error),
+        }
+        match client.json(applying).await {
+            Ok(object) => info.refresh(object),
+            Err(error) => {
+                let what = "failed to re-apply configuration after performing Server-Side Apply migration";
+                return self.warn(what, &error);
             }
         }
+        Ok(())
     }
 
-    /// Hands the fields of client-side apply over to `manager`, as the object is now.
-    async fn hand_over(&self, info: &Info, manager: &str) -> Result<bool, CommandError> {
-        let client = self.cx.client()?;
-        let current = client.json(Request::get(info.path())).await?;
-        let mut entries = current.list("metadata.managedFields").to_vec();
-        let (moved, mut kept): (Vec<Value>, Vec<Value>) = entries.drain(..).partition(is_client_side);
+    fn warn(&self, what: &str, error: &CommandError) -> Result<(), CommandError> {
+        Ok(writeln!(
+            self.cx.streams.err(),
+            "Warning: {what}. This is non-fatal and will be retried next time you apply. Error: {}",
+            error.text()
+        )?)
+    }
+
+    /// Hands the fields of client-side apply over to `manager`, in the object as it is now. Gives whether there were any.
+    async fn hand_over(&self, info: &Info, current: &Value, manager: &str) -> Result<bool, CommandError> {
+        let entries = current.list("metadata.managedFields").iter().cloned();
+        let (moved, mut kept): (Vec<Value>, Vec<Value>) = entries.partition(is_client_side);
         let Some(target) = kept.iter_mut().find(|entry| {
             entry.text("manager") == manager
                 && entry.text("operation") == "Apply"
@@ -103,7 +124,9 @@ impl Run<'_, '_> {
             {"op": "replace", "path": "/metadata/managedFields", "value": kept},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": current.at("metadata.resourceVersion")},
         ]);
-        client.send(Request::patch(info.path(), "application/json-patch+json", patch.to_string().into_bytes())).await?;
+        let patch = patch.to_string().into_bytes();
+        let request = Request::patch(info.path(), "application/json-patch+json", patch);
+        self.cx.client()?.send(self.dry_run.mark(request)).await?;
         Ok(true)
     }
 }

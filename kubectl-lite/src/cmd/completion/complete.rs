@@ -46,8 +46,12 @@ struct Offer {
 enum Directive {
     /// Completes files where there are no words.
     Default,
+    /// Completes files where there are no words, and lets one go on with a word.
+    NoSpace,
     /// Completes nothing but the words.
     NoFiles,
+    /// Completes nothing but the words, and lets one go on with a word.
+    NoSpaceNoFiles,
     /// The words are endings of files.
     FileEndings,
 }
@@ -56,7 +60,9 @@ impl Directive {
     fn number_and_name(self) -> (u8, &'static str) {
         match self {
             Directive::Default => (0, "ShellCompDirectiveDefault"),
+            Directive::NoSpace => (2, "ShellCompDirectiveNoSpace"),
             Directive::NoFiles => (4, "ShellCompDirectiveNoFileComp"),
+            Directive::NoSpaceNoFiles => (6, "ShellCompDirectiveNoSpace, ShellCompDirectiveNoFileComp"),
             Directive::FileEndings => (8, "ShellCompDirectiveFilterFileExt"),
         }
     }
@@ -91,8 +97,12 @@ async fn complete(cx: &Context<'_>, words: &[String], described: bool) -> Result
         let offer = line.values(cx, flag).await.unwrap_or(Offer::fixed(&[]));
         return tell(cx, &offer, last, |_| None);
     }
+    let required = line.required(last);
     if last.starts_with('-') {
-        let flags = line.flags();
+        let mut flags = line.flags();
+        if !required.is_empty() {
+            flags.retain(|(name, _)| required.contains(&format!("--{name}")));
+        }
         let offer = Offer::of(flags.iter().map(|(name, _)| format!("--{name}")).collect());
         let about = |word: &str| flags.iter().find(|(name, _)| word[2..] == *name).map(|(_, about)| about.clone());
         return tell(cx, &offer, last, |word| about(word).filter(|_| described));
@@ -104,8 +114,12 @@ async fn complete(cx: &Context<'_>, words: &[String], described: bool) -> Result
         let about = |word: &str| line.children.iter().find(|entry| entry.name == word).map(|e| e.about.to_string());
         return tell(cx, &Offer::of(names), last, |word| about(word).filter(|_| described));
     }
-    let offer = line.arguments(cx, last).await.unwrap_or(Offer::fixed(&[]));
-    tell(cx, &offer, last, |_| None)
+    let mut offer = line.arguments(cx, last).await.unwrap_or(Offer::fixed(&[]));
+    let flags = line.flags();
+    let about =
+        |word: &str| flags.iter().find(|(name, _)| word.strip_prefix("--") == Some(name)).map(|(_, a)| a.clone());
+    offer.words.splice(0..0, required);
+    tell(cx, &offer, last, |word| about(word).filter(|_| described))
 }
 
 /// Prints those words that begin with `last`.
@@ -137,6 +151,8 @@ struct Line<'w> {
     /// The arguments so far.
     rest: Vec<&'w String>,
     namespace: Option<String>,
+    /// The flags so far.
+    given: Vec<String>,
     /// The flag whose value comes next.
     open_flag: Option<String>,
 }
@@ -178,6 +194,7 @@ impl<'w> Line<'w> {
         };
         let Some(arg) = command.get_arguments().find(is_it) else { return };
         let long = arg.get_long().unwrap_or_default().to_string();
+        self.given.push(long.clone());
         match value {
             Some(value) => self.take_value(&long, value),
             None if arg.get_action().takes_values() && !arg.is_require_equals_set() => self.open_flag = Some(long),
@@ -199,6 +216,13 @@ impl<'w> Line<'w> {
         let mut flags: Vec<_> = shown.filter_map(|arg| Some((arg.get_long()?.to_string(), about(arg)))).collect();
         flags.sort();
         flags
+    }
+
+    /// Flags that begin with `last` and still have to be given.
+    fn required(&self, last: &str) -> Vec<String> {
+        let required = REQUIRED.iter().find(|(path, _)| *path == self.path).map_or(&[][..], |(_, flags)| flags);
+        let missing = required.iter().filter(|flag| !self.given.iter().any(|given| given == *flag));
+        missing.map(|flag| format!("--{flag}")).filter(|flag| flag.starts_with(last)).collect()
     }
 
     /// What may be the value of a flag.
@@ -245,7 +269,12 @@ impl<'w> Line<'w> {
             ["rollout", "pause" | "resume"] => self.objects(cx, &["deployment"].map(String::from), last).await,
             ["rollout", _] => self.objects(cx, &ROLLED_OUT.map(String::from), last).await,
             ["set", "image"] => self.objects(cx, &WITH_IMAGES.map(String::from), last).await,
-            ["config", "use-context" | "delete-context" | "rename-context"] if first => names("contexts"),
+            ["cp"] if first => self.places(cx, last).await,
+            ["cp"] => Ok(Offer { words: Vec::new(), directive: Directive::NoSpace }),
+            ["create", "token"] if first => Ok(Offer::of(self.names(cx, "serviceaccounts", "").await?)),
+            ["config", "use-context" | "delete-context" | "rename-context" | "set-context"] if first => {
+                names("contexts")
+            }
             ["config", "delete-cluster"] if first => names("clusters"),
             ["config", "delete-user"] if first => names("users"),
             ["config", "use-context" | "delete-context" | "rename-context" | "delete-cluster" | "delete-user"] => {
@@ -263,7 +292,8 @@ impl<'w> Line<'w> {
         }
         let Some(typed) = self.rest.first() else { return Ok(Offer::of(types.to_vec())) };
         if typed.contains('/') {
-            return Ok(Offer::of(types.iter().map(|typed| format!("{typed}/")).collect()));
+            let words = types.iter().map(|typed| format!("{typed}/")).collect();
+            return Ok(Offer { words, directive: Directive::NoSpaceNoFiles });
         }
         let mut words = Vec::new();
         for typed in typed.split(',') {
@@ -271,6 +301,27 @@ impl<'w> Line<'w> {
         }
         words.retain(|word| !self.rest[1..].contains(&word));
         Ok(Offer::of(words))
+    }
+
+    /// What `cp` may copy: files, and those of Pods.
+    async fn places(&self, cx: &Context<'_>, last: &str) -> Result<Offer, CommandError> {
+        let mut words = Vec::new();
+        if last.starts_with(['/', '.', '~']) || last.contains(':') {
+            // Files, of which the shell knows, or somewhere else's.
+        } else if let Some((namespace, _)) = last.split_once('/') {
+            let pods = self.names_in(cx, "pods", namespace).await?;
+            words.extend(pods.into_iter().map(|name| format!("{namespace}/{name}:")));
+        } else {
+            words.extend(self.names(cx, "namespaces", "").await?.into_iter().map(|name| format!("{name}/")));
+            words.extend(self.names(cx, "pods", "").await?.into_iter().map(|name| format!("{name}:")));
+            words.retain(|word| word.starts_with(last));
+            if last.is_empty() {
+                words.extend(["./", "/"].map(String::from));
+            } else if !words.is_empty() {
+                words.extend(files());
+            }
+        }
+        Ok(Offer { words, directive: Directive::NoSpace })
     }
 
     /// The resources that can be listed, by group.
@@ -285,11 +336,16 @@ impl<'w> Line<'w> {
 
     /// The names of the objects of a type, each behind `prefix`, without those that were given already.
     async fn names(&self, cx: &Context<'_>, typed: &str, prefix: &str) -> Result<Vec<String>, CommandError> {
-        let resource = cx.resource(typed).await?;
         let namespace = self.namespace.clone().map_or_else(|| cx.namespace().map(|(namespace, _)| namespace), Ok)?;
-        let list = cx.client()?.json(Request::get(resource.collection(&namespace))).await?;
-        let names = list.list("items").iter().map(|object| format!("{prefix}{}", object.name()));
+        let names = self.names_in(cx, typed, &namespace).await?;
+        let names = names.into_iter().map(|name| format!("{prefix}{name}"));
         Ok(names.filter(|name| !self.rest.contains(&name)).collect())
+    }
+
+    async fn names_in(&self, cx: &Context<'_>, typed: &str, namespace: &str) -> Result<Vec<String>, CommandError> {
+        let resource = cx.resource(typed).await?;
+        let list = cx.client()?.json(Request::get(resource.collection(namespace))).await?;
+        Ok(list.list("items").iter().map(|object| object.name().to_string()).collect())
     }
 
     /// The containers of the Pod that was named.
@@ -302,6 +358,26 @@ impl<'w> Line<'w> {
     }
 }
 
+/// The files and folders here, in order of name.
+fn files() -> Vec<String> {
+    let name = |entry: std::fs::DirEntry| {
+        let end = if entry.path().is_dir() { "/" } else { "" };
+        format!("{}{end}", entry.file_name().to_string_lossy())
+    };
+    let mut names: Vec<String> = std::fs::read_dir(".").into_iter().flatten().flatten().map(name).collect();
+    names.sort();
+    names
+}
+
+/// Flags that a command does not do without.
+const REQUIRED: &[(&[&str], &[&str])] = &[
+    (&["autoscale"], &["max"]),
+    (&["create", "cronjob"], &["image", "schedule"]),
+    (&["create", "deployment"], &["image"]),
+    (&["create", "service", "externalname"], &["external-name"]),
+    (&["run"], &["image"]),
+    (&["scale"], &["replicas"]),
+];
 const OUTPUTS: [&str; 14] = [
     "json",
     "yaml",

