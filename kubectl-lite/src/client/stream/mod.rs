@@ -38,7 +38,8 @@ impl Client<'_> {
             protocol if protocols.contains(&protocol) => {}
             _ => return Err(not_negotiated(&protocols, &protocol)),
         }
-        Ok(Connection::Spdy(remote_command::spdy::Streams::open(&session, &protocol, &request).await?))
+        let streams = remote_command::spdy::Streams::open(&session, &protocol, &request).await?;
+        Ok(Connection::Spdy(Box::new(streams)))
     }
 
     /// Asks for the connection whose streams are connections to a Pod's ports.

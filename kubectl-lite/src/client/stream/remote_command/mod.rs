@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 /// A connection to a command in a container.
 pub enum Connection {
     WebSocket(Box<WebSocket>),
-    Spdy(spdy::Streams),
+    Spdy(Box<spdy::Streams>),
 }
 
 /// The size of a terminal.

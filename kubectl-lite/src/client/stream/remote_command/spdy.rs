@@ -168,7 +168,11 @@ mod tests {
         let running = async {
             let streams = Streams::open(&client, protocol, &request).await.unwrap();
             let input = Input { stdin: Some(stdin), sizes: None };
-            streams.run(input, async |_, piece: &[u8]| Ok(output.extend_from_slice(piece))).await
+            let take = async |_, piece: &[u8]| {
+                output.extend_from_slice(piece);
+                Ok(())
+            };
+            streams.run(input, take).await
         };
         let (result, ()) = tokio::join!(running, serving);
         (output, result.err().map(|error| error.text()).unwrap_or_default())
