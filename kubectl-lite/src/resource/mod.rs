@@ -3,14 +3,16 @@
 mod arguments;
 mod builder;
 mod change;
+mod defects;
 mod each;
 mod files;
 pub mod last_applied;
 pub mod pods;
 
 pub use arguments::{Arguments, MISSING};
-pub use builder::{Builder, Target, set_list_item_kind, what_is_missing};
+pub use builder::{Builder, Target, set_list_item_kind};
 pub use change::{changes, send_changes};
+pub use defects::what_is_missing;
 pub use each::each;
 pub use files::{Filenames, go_words};
 
