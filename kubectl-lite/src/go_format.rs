@@ -5,7 +5,7 @@ use shared_types::number::format_general;
 use std::fmt::Write;
 
 /// What Go's decoder calls a value.
-pub fn json_type(value: &Value) -> &'static str {
+fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Object(_) => "object",
         Value::Array(_) => "array",
@@ -14,6 +14,12 @@ pub fn json_type(value: &Value) -> &'static str {
         Value::Bool(_) => "bool",
         Value::Null => "null",
     }
+}
+
+/// What Go's decoder says of a value that stands where one of another type is wanted: `Go value of type version.Info`, or
+/// `Go struct field .kind of type string`.
+pub fn cannot_unmarshal(value: &Value, into: &str) -> String {
+    format!("json: cannot unmarshal {} into {into}", json_type(value))
 }
 
 /// A number as `%v` prints it.

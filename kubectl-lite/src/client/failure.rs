@@ -2,7 +2,7 @@
 
 use super::transport::Request;
 use crate::errors::CommandError;
-use crate::go_format::{json_type, quote, quote_char};
+use crate::go_format::{cannot_unmarshal, quote, quote_char};
 use http::StatusCode;
 use rustls::CertificateError;
 use serde::de::DeserializeOwned;
@@ -30,15 +30,12 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CommandError> {
 pub fn decode_object(body: &[u8], go_type: &str) -> Result<Value, CommandError> {
     match decode(body)? {
         value @ (Value::Object(_) | Value::Null) => Ok(value),
-        other => {
-            let what = json_type(&other);
-            Err(CommandError::message(format!("json: cannot unmarshal {what} into Go value of type {go_type}")))
-        }
+        other => Err(CommandError::message(cannot_unmarshal(&other, &format!("Go value of type {go_type}")))),
     }
 }
 
 /// What clients of one kind of objects read first.
-const TYPE_META: &str =
+pub const TYPE_META: &str =
     r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
 
 /// Reads the answer to a client that knows what kind of object it gets.
@@ -51,8 +48,7 @@ pub fn decode_typed(body: &[u8]) -> Result<Value, CommandError> {
     for field in ["apiVersion", "kind"] {
         let value = object.at(field);
         if !value.is_string() && !value.is_null() {
-            let why =
-                format!("json: cannot unmarshal {} into Go struct field .{field} of type string", json_type(value));
+            let why = cannot_unmarshal(value, &format!("Go struct field .{field} of type string"));
             return Err(CommandError::message(why).doing(doing));
         }
     }

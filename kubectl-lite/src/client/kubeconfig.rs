@@ -2,8 +2,10 @@
 //!
 //! Documents stay JSON, so that fields this program does not know survive a change.
 
+use super::failure::TYPE_META;
 use crate::context::home;
 use crate::errors::CommandError;
+use crate::go_format::cannot_unmarshal;
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::yaml;
@@ -333,11 +335,8 @@ const TYPES: [Types; 3] = [
 /// Whether a document has the form of a kubeconfig.
 fn check(document: &Value) -> Result<(), String> {
     if !document.is_object() {
-        return Err(format!(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ \
-             APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-            json_type(document)
-        ));
+        let why = cannot_unmarshal(document, &format!("Go value of type {TYPE_META}"));
+        return Err(format!("couldn't get version/kind; json parse error: {why}"));
     }
     let kind = Some(document.text("kind")).filter(|kind| !kind.is_empty()).unwrap_or("Config");
     let version = Some(document.text("apiVersion")).filter(|version| !version.is_empty()).unwrap_or("v1");
@@ -348,7 +347,7 @@ fn check(document: &Value) -> Result<(), String> {
         ));
     }
     let wrong = |value: &Value, place: String, ty: String| {
-        Err(format!("json: cannot unmarshal {} into Go struct field {place} of type {ty}", json_type(value)))
+        Err(cannot_unmarshal(value, &format!("Go struct field {place} of type {ty}")))
     };
     let text = |holder: &Value, key: &str, place: String, ty: &str| match holder.at(key) {
         Value::Null | Value::String(_) => Ok(()),
@@ -397,17 +396,6 @@ pub fn base64(text: &str) -> Result<Vec<u8>, String> {
         };
         format!("illegal base64 data at input byte {at}")
     })
-}
-
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// Brings a document into the form in which kubectl writes it: lists sorted by name, of several entries of one name the

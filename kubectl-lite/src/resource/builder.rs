@@ -8,7 +8,7 @@ use crate::client::failure::decode;
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::go_format::{json_type, quote};
+use crate::go_format::{cannot_unmarshal, quote};
 use serde_json::Value;
 use shared_types::fields::Fields;
 use shared_types::selector::LabelSelector;
@@ -307,13 +307,8 @@ impl<'c, 'a> Builder<'c, 'a> {
             set_list_item_kind(&mut list);
             let items = list.list("items").to_vec();
             if let Some(item) = items.iter().find(|item| !item.is_object() && !item.is_null()) {
-                targets.push(Err(undecoded(
-                    &document.source,
-                    &format!(
-                        "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                        json_type(item)
-                    ),
-                )));
+                let why = cannot_unmarshal(item, "Go value of type map[string]interface {}");
+                targets.push(Err(undecoded(&document.source, &why)));
                 return Ok(());
             }
             for value in items {

@@ -1,8 +1,9 @@
 //! What documents lack to be objects, in the words of kubectl's readers.
 
 use super::files::Document;
+use crate::client::failure::UNSTRUCTURED;
 use crate::errors::CommandError;
-use crate::go_format::json_type;
+use crate::go_format::cannot_unmarshal;
 use serde_json::{Value, json};
 use shared_types::fields::Fields;
 use shared_types::schema;
@@ -73,14 +74,11 @@ pub(super) fn undecodable(document: &Document, typed: bool) -> Option<String> {
         Some(format!("Object '{field}' is missing in '{shown}'"))
     };
     if !value.is_object() {
-        return Some(format!(
-            "json: cannot unmarshal {} into Go value of type unstructured.detector",
-            json_type(value)
-        ));
+        return Some(cannot_unmarshal(value, &format!("Go value of type {UNSTRUCTURED}")));
     }
     if value.has("items") {
-        let of = "Go struct field decodeList.items of type []json.RawMessage";
-        return Some(format!("json: cannot unmarshal {} into {of}", json_type(value.at("items"))));
+        let items = "Go struct field decodeList.items of type []json.RawMessage";
+        return Some(cannot_unmarshal(value.at("items"), items));
     }
     if kind.is_empty() {
         return missing("Kind");

@@ -75,6 +75,10 @@ impl Offer {
     fn fixed(words: &[&str]) -> Offer {
         Offer::of(words.iter().map(ToString::to_string).collect())
     }
+    /// The names in a list of the kubeconfig.
+    fn configured(cx: &Context<'_>, list: &str) -> Result<Offer, CommandError> {
+        Ok(Offer::of(cx.kubeconfig()?.names(list).iter().map(ToString::to_string).collect()))
+    }
     fn files() -> Offer {
         Offer { words: Vec::new(), directive: Directive::Default }
     }
@@ -205,7 +209,10 @@ impl<'w> Line<'w> {
     /// The command with all its flags.
     fn command(&self) -> clap::Command {
         let command = <Globals as clap::Args>::augment_args(clap::Command::new("complete"));
-        self.entry.and_then(|entry| entry.action).map_or(command.clone(), |action| (action.arguments)(command))
+        match self.entry.and_then(|entry| entry.action) {
+            Some(action) => (action.arguments)(command),
+            None => command,
+        }
     }
 
     /// The flags, and what they are for.
@@ -227,12 +234,11 @@ impl<'w> Line<'w> {
 
     /// What may be the value of a flag.
     async fn values(&self, cx: &Context<'_>, flag: &str) -> Result<Offer, CommandError> {
-        let names = |list: &str| Ok(Offer::of(cx.kubeconfig()?.names(list).iter().map(ToString::to_string).collect()));
         match (flag, self.path.as_slice()) {
             ("namespace", _) => Ok(Offer::of(self.names(cx, "namespaces", "").await?)),
-            ("context", _) => names("contexts"),
-            ("cluster", _) => names("clusters"),
-            ("user", _) => names("users"),
+            ("context", _) => Offer::configured(cx, "contexts"),
+            ("cluster", _) => Offer::configured(cx, "clusters"),
+            ("user", _) => Offer::configured(cx, "users"),
             ("filename", _) => {
                 let words = ["json", "yaml", "yml"].map(String::from).into();
                 Ok(Offer { words, directive: Directive::FileEndings })
@@ -245,7 +251,6 @@ impl<'w> Line<'w> {
 
     /// What may be the next argument.
     async fn arguments(&self, cx: &Context<'_>, last: &str) -> Result<Offer, CommandError> {
-        let names = |list: &str| Ok(Offer::of(cx.kubeconfig()?.names(list).iter().map(ToString::to_string).collect()));
         let first = self.rest.is_empty();
         match self.path.as_slice() {
             ["get" | "describe" | "edit" | "delete" | "label" | "annotate" | "patch" | "debug"] => {
@@ -273,10 +278,10 @@ impl<'w> Line<'w> {
             ["cp"] => Ok(Offer { words: Vec::new(), directive: Directive::NoSpace }),
             ["create", "token"] if first => Ok(Offer::of(self.names(cx, "serviceaccounts", "").await?)),
             ["config", "use-context" | "delete-context" | "rename-context" | "set-context"] if first => {
-                names("contexts")
+                Offer::configured(cx, "contexts")
             }
-            ["config", "delete-cluster"] if first => names("clusters"),
-            ["config", "delete-user"] if first => names("users"),
+            ["config", "delete-cluster"] if first => Offer::configured(cx, "clusters"),
+            ["config", "delete-user"] if first => Offer::configured(cx, "users"),
             ["config", "use-context" | "delete-context" | "rename-context" | "delete-cluster" | "delete-user"] => {
                 Ok(Offer::fixed(&[]))
             }
