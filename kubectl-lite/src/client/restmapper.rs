@@ -59,6 +59,10 @@ impl Resource {
     pub fn group_resource(&self) -> String {
         shared_types::status::qualified(&self.plural, &self.group)
     }
+    /// `Deployment.apps`, as Go prints a GroupKind.
+    pub fn group_kind(&self) -> String {
+        shared_types::status::qualified(&self.kind, &self.group)
+    }
     /// `deployment.apps`, as results are reported: the lower-case kind and the group.
     pub fn group_kind_lower(&self) -> String {
         shared_types::status::qualified(&self.kind.to_lowercase(), &self.group)

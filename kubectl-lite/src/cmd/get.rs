@@ -103,10 +103,9 @@ impl Get {
                  resource (e.g. kubectl explain pods).",
             ));
         }
-        if self.show_labels && !self.is_human() {
-            return Err(CommandError::message(
-                "--show-labels option cannot be used with any format other than wide or human-readable output",
-            ));
+        let format = self.print.output.as_deref().unwrap_or_default();
+        if self.show_labels && !["", "wide"].contains(&format) {
+            return Err(CommandError::message(format!("--show-labels option cannot be used with {format} printer")));
         }
         if self.output_watch_events && !(self.watch || self.watch_only) {
             return Err(CommandError::usage(

@@ -6,7 +6,7 @@ pub mod status;
 pub mod undo;
 
 use super::{Entry, command};
-use crate::client::Request;
+use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Filenames, Info};
@@ -75,7 +75,39 @@ pub async fn revisions(cx: &Context<'_>, info: &Info) -> Result<Vec<(i64, Value)
     Ok(revisions)
 }
 
+/// Kinds that kubectl knows to run Pods.
+const WORKLOADS: [&str; 8] =
+    ["CronJob", "DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"];
+
+/// The error of a kind that has no `what`, which is looked for to do `doing`.
+pub fn unsupported(resource: &Resource, doing: &str, what: &str) -> CommandError {
+    let kind = resource.group_kind();
+    CommandError::message(if WORKLOADS.contains(&resource.kind.as_str()) {
+        format!("{what} has been implemented for {kind:?}")
+    } else {
+        let (group, kind_alone) = (&resource.group, &resource.kind);
+        format!("error retrieving {doing} for {kind:?}, no visitor method exists for {{{group} {kind_alone}}}")
+    })
+}
+
 /// `deployments.apps "web"`, as errors of these commands name an object.
 pub fn quoted(info: &Info) -> String {
     format!("{} {:?}", info.resource.group_resource(), info.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_without_rollouts_are_refused_in_two_ways() {
+        let refused = |api_version: &str, kind: &str| {
+            unsupported(&Resource::named(api_version, kind), "history", "no history viewer").text()
+        };
+        assert_eq!(refused("apps/v1", "ReplicaSet"), "no history viewer has been implemented for \"ReplicaSet.apps\"");
+        assert_eq!(
+            refused("v1", "ConfigMap"),
+            "error retrieving history for \"ConfigMap\", no visitor method exists for { ConfigMap}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! `kubectl rollout history`.
 
-use super::{CHANGE_CAUSE, Chosen, revisions};
+use super::{CHANGE_CAUSE, Chosen, revisions, unsupported};
 use crate::cli::go_flags;
 use crate::cmd::Command;
 use crate::context::Context;
@@ -44,10 +44,7 @@ impl Command for History {
 impl History {
     async fn one(&self, cx: &Context<'_>, info: &Info) -> Result<(), CommandError> {
         if info.resource.kind != "Deployment" {
-            return Err(CommandError::message(format!(
-                "no history viewer has been implemented for {:?}",
-                format!("{}.{}", info.resource.kind, info.resource.group)
-            )));
+            return Err(unsupported(&info.resource, "history", "no history viewer"));
         }
         let revisions = revisions(cx, info).await?;
         if self.print.is_set() {

@@ -90,7 +90,8 @@ impl RolloutStatus {
     fn show(&self, cx: &Context<'_>, info: &Info, object: &Value) -> Result<bool, CommandError> {
         let progress = match info.resource.kind.as_str() {
             "Deployment" => deployment(object, self.revision)?,
-            kind => {
+            _ => {
+                let kind = info.resource.group_kind();
                 return Err(CommandError::message(format!("no status viewer has been implemented for {kind}")));
             }
         };

@@ -1,6 +1,6 @@
 //! `kubectl rollout undo`.
 
-use super::{Chosen, REVISION, revisions};
+use super::{Chosen, REVISION, revisions, unsupported};
 use crate::cli::go_flags;
 use crate::client::Request;
 use crate::cmd::Command;
@@ -57,10 +57,7 @@ impl Command for Undo {
 impl Undo {
     async fn one(&self, cx: &Context<'_>, info: &Info, dry_run: DryRun) -> Result<(), CommandError> {
         if info.resource.kind != "Deployment" {
-            return Err(CommandError::message(format!(
-                "no rollbacker has been implemented for {:?}",
-                format!("{}.{}", info.resource.kind, info.resource.group)
-            )));
+            return Err(unsupported(&info.resource, "rollbacker", "no rollbacker"));
         }
         if info.object.annotation(LAST_APPLIED).is_some() {
             writeln!(
