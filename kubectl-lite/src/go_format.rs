@@ -1,6 +1,6 @@
 //! Values as Go's `fmt` prints them; templates and their error messages show them so.
 
-use serde_json::Value;
+use shared_types::json::{Number, Value};
 use shared_types::number::format_general;
 use std::fmt::Write;
 
@@ -23,7 +23,7 @@ pub fn cannot_unmarshal(value: &Value, into: &str) -> String {
 }
 
 /// A number as `%v` prints it.
-pub fn number(number: &serde_json::Number) -> String {
+pub fn number(number: &Number) -> String {
     match number.as_f64() {
         Some(float) if number.is_f64() => format_general(float, false),
         _ => number.to_string(),
@@ -36,7 +36,7 @@ pub fn plain(value: &Value) -> String {
         Value::Null => "<nil>".into(),
         Value::Bool(flag) => flag.to_string(),
         Value::Number(n) => number(n),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" ")),
         Value::Object(map) => {
             let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{}", plain(value))).collect();
@@ -174,7 +174,7 @@ pub fn unquote(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn values_look_as_in_go() {

@@ -3,7 +3,7 @@
 use crate::errors::CommandError;
 use crate::go_format::type_name;
 use crate::jsonpath::{JsonPath, relaxed};
-use serde_json::Value;
+use shared_types::json::Value;
 use shared_types::quantity::Quantity;
 use shared_types::sort;
 use std::cmp::Ordering;
@@ -98,7 +98,7 @@ fn natural(a: &str, b: &str) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn sorted(values: Value) -> Result<Value, String> {
         let mut items: Vec<Value> = values.as_array().unwrap().iter().map(|v| json!({"s": {"v": v}})).collect();

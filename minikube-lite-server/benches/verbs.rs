@@ -13,7 +13,7 @@ use minikube_lite_server::node::api::Nodes;
 use minikube_lite_server::node::network::Network;
 use minikube_lite_server::registry::{Registry, Settings, Store, WriteOptions, attributes_of_bytes};
 use minikube_lite_server::store::MemoryEngine;
-use serde_json::{Value, json};
+use shared_types::json::{Value, json};
 use shared_types::kinds;
 use std::sync::Arc;
 use std::time::Instant;

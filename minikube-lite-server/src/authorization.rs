@@ -3,8 +3,8 @@
 
 use crate::client::Client;
 use crate::registry::Registry;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
 use std::collections::BTreeMap;

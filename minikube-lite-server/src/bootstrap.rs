@@ -1,8 +1,8 @@
 //! What a new cluster has from the start: the system namespaces and the `kubernetes` Service.
 
 use crate::client::Client;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -4,8 +4,8 @@
 
 use crate::environment::Environment;
 use crate::registry::{Registry, Selection, WriteOptions};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use shared_types::mask::Mask;
 use shared_types::selector::{FieldSelector, LabelSelector};

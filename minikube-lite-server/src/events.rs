@@ -2,8 +2,8 @@
 
 use crate::client::{Client, Part};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds;
 use shared_types::status::Status;
 use shared_types::time::{format_micro_time, format_time};

@@ -17,7 +17,7 @@ struct Kubeconfig {
     users: Vec<Named<User>>,
     contexts: Vec<Named<Context>>,
     current_context: &'static str,
-    preferences: serde_json::Map<String, serde_json::Value>,
+    preferences: shared_types::json::Object,
 }
 
 #[derive(Serialize)]
@@ -64,7 +64,7 @@ pub fn render(url: &str, authority_pem: &str, token: &str) -> Result<String, Str
         users: vec![Named { name: NAME, value: User::User { token: token.to_string() } }],
         contexts: vec![Named { name: NAME, value: Context::Context { cluster: NAME, user: NAME } }],
         current_context: NAME,
-        preferences: serde_json::Map::new(),
+        preferences: shared_types::json::Object::new(),
     };
     serde_yaml::to_string(&config).map_err(|problem| format!("cannot write a kubeconfig: {problem}"))
 }

@@ -1,14 +1,11 @@
 //! Reading and writing nested fields of an object by dotted path: `pod.text("status.podIP")`.
 //!
-//! Objects are [`serde_json::Value`]s throughout the project: the API machinery is generic over kinds, and [`crate::schema`]
+//! Objects are [`crate::json::Value`]s throughout the project: the API machinery is generic over kinds, and [`crate::schema`]
 //! has checked the types of all fields before any of this code sees an object. A missing field therefore reads as the
 //! empty value of the type that is asked for. Keys that contain dots (labels, annotations, data) are reached through
 //! [`Fields::map`].
 
-use serde_json::{Map, Value};
-
-/// A JSON object.
-pub type Object = Map<String, Value>;
+use crate::json::{Object, Value};
 
 static NULL: Value = Value::Null;
 
@@ -170,7 +167,7 @@ impl Fields for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn absent_fields_read_as_empty() {
@@ -187,7 +184,7 @@ mod tests {
         let mut pod = json!({});
         pod.set("status.phase", "Pending");
         pod.set_default("status.phase", "Running");
-        pod.map_mut("metadata.labels").insert("a.b/c".into(), "d".into());
+        pod.map_mut("metadata.labels").insert("a.b/c", "d".into());
         assert_eq!(pod, json!({"status": {"phase": "Pending"}, "metadata": {"labels": {"a.b/c": "d"}}}));
         assert_eq!(pod.remove("status.phase"), Some("Pending".into()));
         assert_eq!(pod.remove("spec.nothing"), None);

@@ -1,8 +1,8 @@
 //! What a Pod asks for altogether (KEP-753 for sidecars, KEP-2837 for the Pod's own resources).
 
-use crate::fields::{Fields, Object};
+use crate::fields::Fields;
+use crate::json::{Object, Value};
 use crate::quantity::Quantity;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Amounts by resource.
@@ -58,7 +58,7 @@ pub fn amounts(list: &Object) -> Amounts {
         Value::Number(number) => Quantity::parse(&number.to_string()).ok(),
         _ => None,
     };
-    list.iter().filter_map(|(name, amount)| Some((name.clone(), read(amount)?))).collect()
+    list.iter().filter_map(|(name, amount)| Some((name.to_string(), read(amount)?))).collect()
 }
 
 /// The larger of each.
@@ -72,7 +72,7 @@ fn raise(amounts: &mut Amounts, others: &Amounts) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn init_containers_count_where_they_need_more() {

@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Status {
     pub kind: String,
     pub api_version: String,
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: crate::json::Object,
     pub status: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,

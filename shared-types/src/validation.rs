@@ -1,6 +1,6 @@
 //! Field paths and field errors, as the Kubernetes API reports them in a `Status` with reason `Invalid`.
 
-use serde_json::Value;
+use crate::json::Value;
 use std::fmt;
 
 /// A path to a field, kept as a chain on the stack so that nothing is allocated unless an error is reported.

@@ -5,8 +5,8 @@ use super::kubeconfig::{Kubeconfig, base64, os_error};
 use crate::cli::{Globals, go_flags};
 use crate::errors::CommandError;
 use crate::go_format::quote;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::time::Duration;
 
 /// Everything that a client needs to know.
@@ -213,7 +213,7 @@ fn removed_provider(name: &str) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn config() -> Kubeconfig {
         Kubeconfig {

@@ -5,8 +5,8 @@ use super::kubeconfig::{Kubeconfig, os_error};
 use crate::cli::Globals;
 use crate::errors::CommandError;
 use crate::go_format::quote;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::fs::File;
 
 /// What applies where the kubeconfig names no server.

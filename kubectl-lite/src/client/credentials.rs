@@ -3,8 +3,8 @@
 use crate::errors::CommandError;
 use crate::streams::Streams;
 use crate::terminal::Hidden;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -72,8 +72,7 @@ fn not_run(exec: &Value, error: &std::io::Error) -> String {
 fn read(printed: &[u8], api_version: &str) -> Result<Credential, String> {
     // Nothing at all counts as an object without fields.
     let printed = if printed.trim_ascii().is_empty() { b"{}" } else { printed };
-    let answer: Value =
-        super::failure::decode(printed).map_err(|error| format!("decoding stdout: {}", error.text()))?;
+    let answer = super::failure::decode(printed).map_err(|error| format!("decoding stdout: {}", error.text()))?;
     let returned = match answer.text("apiVersion") {
         "" => format!("{GROUP}/__internal"),
         version => version.to_string(),

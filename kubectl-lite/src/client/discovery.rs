@@ -4,8 +4,8 @@ use super::failure::decode_object;
 use super::restmapper::Resource;
 use super::transport::{Client, Request};
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json, parse};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub fn cached(file: &Path) -> Option<Discovery> {
     if !is_fresh(file) {
         return None;
     }
-    let document: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    let document = parse(&std::fs::read(file).ok()?).ok()?;
     Some(read(&document))
 }
 

@@ -6,8 +6,8 @@ use crate::go_format::{cannot_unmarshal, quote, quote_char};
 use http::StatusCode;
 use rustls::CertificateError;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{Value, parse};
 use shared_types::status::{Status, StatusCause, StatusDetails};
 use std::error::Error;
 use std::io::{BufRead as _, ErrorKind, Read as _, Write as _};
@@ -19,7 +19,15 @@ pub const UNSTRUCTURED: &str = "unstructured.detector";
 ///
 /// # Errors
 /// It is not, in the words of Go's decoder.
-pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CommandError> {
+pub fn decode(body: &[u8]) -> Result<Value, CommandError> {
+    parse(body).map_err(|error| CommandError::message(json_words(body, &error)))
+}
+
+/// Reads a body that should be JSON of a type.
+///
+/// # Errors
+/// It is not, in the words of Go's decoder.
+pub fn decode_as<T: DeserializeOwned>(body: &[u8]) -> Result<T, CommandError> {
     serde_json::from_slice(body).map_err(|error| CommandError::message(json_words(body, &error)))
 }
 
@@ -308,7 +316,7 @@ mod tests {
             ("[1 2]", "invalid character '2' after array element"),
             ("{} {}", "invalid character '{' after top-level value"),
         ] {
-            assert_eq!(decode::<Value>(text.as_bytes()).unwrap_err().text(), words, "{text}");
+            assert_eq!(decode(text.as_bytes()).unwrap_err().text(), words, "{text}");
         }
     }
 

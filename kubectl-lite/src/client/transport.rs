@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use shared_types::json::Value;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

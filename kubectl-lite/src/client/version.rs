@@ -5,8 +5,8 @@ use super::transport::{Client, Request};
 use crate::errors::CommandError;
 use crate::go_format::quote;
 use serde::Serialize;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// The kubectl that this program is.
 pub const CLIENT: &str = "v1.36.2";
@@ -130,7 +130,7 @@ impl Client<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn versions_are_told_in_the_order_of_their_fields() {

@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::PrintFlags;
 use crate::print::table::Layout;
-use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::json::json;
 use std::rc::Rc;
 
 #[derive(clap::Args)]

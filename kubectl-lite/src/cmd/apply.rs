@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info};
-use serde_json::{Value, json};
+use shared_types::json::{Value, json};
 
 #[derive(clap::Args)]
 pub struct Apply {

@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::pods;
 use crate::terminal;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// The keys that leave a container to itself.
 pub const DETACH_KEYS: &str = "ctrl-p,ctrl-q";

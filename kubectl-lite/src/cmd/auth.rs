@@ -12,8 +12,8 @@ use crate::describe::rbac;
 use crate::errors::CommandError;
 use crate::print::table::Layout;
 use crate::print::{Order, PrintFlags};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use std::rc::Rc;
 
 pub static COMMANDS: &[Entry] = &[

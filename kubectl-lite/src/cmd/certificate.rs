@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 pub static COMMANDS: &[Entry] = &[
     command::<Approve>("approve", "Approve certificate signing requests"),

@@ -13,8 +13,8 @@ use crate::errors::CommandError;
 use crate::resource::pods;
 use archive::{Pieces, Sink, Skipped};
 use path::{Place, Spec};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::io;
 use tokio::sync::mpsc;
 

@@ -12,8 +12,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Filenames, Info, changes, go_words, pods};
 use profile::{Profile, Target};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::schema;
 
 #[derive(clap::Args)]

@@ -7,8 +7,8 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Arguments, Builder, Filenames, Info};
-use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::json::json;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 

@@ -6,8 +6,8 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Filenames, Info, last_applied};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::{patch, schema, yaml};
 use std::path::PathBuf;
 
@@ -129,7 +129,7 @@ impl Diff {
         // The annotation is what it was, so that it does not count as a difference.
         local.map_mut("metadata.annotations").remove(last_applied::LAST_APPLIED);
         if let Some(kept) = live.annotation(last_applied::LAST_APPLIED) {
-            local.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED.into(), kept.into());
+            local.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED, kept.into());
         }
         let (patch, content_type) = match schema::of_kind(&info.resource.api_version(), &info.resource.kind) {
             Some(ty) => (
@@ -231,7 +231,7 @@ fn run_diff(cx: &Context<'_>, folders: &Folders) -> Result<u8, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn secrets_show_only_that_they_differ() {

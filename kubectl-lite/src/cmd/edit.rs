@@ -9,9 +9,9 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, changes, last_applied};
-use serde_json::Value;
 use session::Session;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 #[derive(clap::Args)]
 pub struct Edit {

@@ -8,8 +8,8 @@ use crate::errors::CommandError;
 use crate::print::table::Layout;
 use crate::print::{Order, PrintFlags};
 use crate::resource::set_list_item_kind;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::time;
 
 #[derive(clap::Args)]

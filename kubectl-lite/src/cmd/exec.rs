@@ -7,8 +7,8 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Filenames, pods};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 #[derive(clap::Args)]
 pub struct Exec {

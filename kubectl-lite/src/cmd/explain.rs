@@ -5,8 +5,8 @@ use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::explain::{plaintext, plaintext_v2};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds;
 use std::rc::Rc;
 

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, last_applied};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json, parse};
 use shared_types::patch;
 
 #[derive(clap::Args)]
@@ -91,13 +91,12 @@ impl Expose {
     async fn one(&self, cx: &Context<'_>, info: &Info, dry_run: DryRun) -> Result<(), CommandError> {
         let mut service = self.service(info)?;
         if !self.overrides.is_empty() {
-            let change: Value =
-                serde_json::from_str(&self.overrides).map_err(|_| CommandError::message("Invalid JSON Patch"))?;
+            let change = parse(self.overrides.as_bytes()).map_err(|_| CommandError::message("Invalid JSON Patch"))?;
             patch::merge::apply(&mut service, &change);
         }
         if self.save_config {
             let configuration = last_applied::declared_configuration(&service);
-            service.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED.into(), configuration.into());
+            service.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED, configuration.into());
         }
         let mut order = Order::Declared;
         if !dry_run.is_client() {
@@ -239,7 +238,7 @@ fn parse_pairs(text: &str) -> Result<Value, CommandError> {
     for spec in text.split(',') {
         match spec.split_once('=') {
             Some((key, value)) if !key.is_empty() && !value.contains('=') => {
-                map.map_mut("").insert(key.to_string(), value.into());
+                map.map_mut("").insert(key, value.into());
             }
             _ => return Err(CommandError::message(format!("unexpected label spec: {spec}"))),
         }

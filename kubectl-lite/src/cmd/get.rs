@@ -12,8 +12,8 @@ use crate::go_format::quote;
 use crate::print::PrintFlags;
 use crate::resource::{Builder, Filenames, Info, Target, set_list_item_kind};
 use crate::sort_by::sort_by;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 #[derive(clap::Args)]
 pub struct Get {
@@ -200,7 +200,7 @@ impl Get {
                 Ok(Target::Collection { resource, namespace }) => {
                     builder
                         .pages(builder.list_request(&resource, &namespace), &resource, |body| {
-                            let mut list: Value = decode(body)?;
+                            let mut list = decode(body)?;
                             set_list_item_kind(&mut list);
                             if let Some(Value::Array(page)) = list.remove("items") {
                                 items.extend(page);

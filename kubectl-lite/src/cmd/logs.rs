@@ -8,8 +8,8 @@ use crate::errors::CommandError;
 use crate::resource::pods::{self, Preference};
 use crate::resource::{Builder, Info, MISSING};
 use futures_util::future::try_join_all;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// How often kubectl asks discovery for Pods.
 const TRIES: usize = 4;
@@ -336,7 +336,7 @@ fn write_lines(out: &mut dyn std::io::Write, prefix: &str, lines: &[u8]) -> std:
 mod tests {
     use super::*;
     use crate::client::stream::fake::{Reply, kubectl, pod, serve};
-    use serde_json::json;
+    use shared_types::json::json;
 
     async fn server() -> String {
         serve(|asked| match asked.line.as_str() {

@@ -8,8 +8,8 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Info};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::selector::LabelSelector;
 use std::time::{Duration, Instant};
 

@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, each};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::{json, patch, schema, yaml};
 
 #[derive(clap::Args)]
@@ -136,7 +136,7 @@ impl Patch {
                 "strategic merge patch is not supported for {gvk} locally, try --type merge"
             )));
         }
-        let mut change: Value = decode(body)?;
+        let mut change = decode(body)?;
         match self.kind.to_lowercase().as_str() {
             "json" => {
                 let change = patch::json::Patch::parse(&change).map_err(CommandError::message)?;

@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, each, last_applied};
-use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::json::json;
 
 #[derive(clap::Args)]
 pub struct Replace {

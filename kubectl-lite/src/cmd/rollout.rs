@@ -10,8 +10,8 @@ use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Filenames, Info};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 pub static COMMANDS: &[Entry] = &[
     command::<history::History>("history", "Show the revisions that there were"),

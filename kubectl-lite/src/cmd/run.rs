@@ -13,8 +13,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::last_applied;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json, parse};
 use shared_types::{patch, schema};
 
 #[derive(clap::Args)]
@@ -253,7 +253,7 @@ impl Run {
         let text = &self.overrides;
         // YAML will do as well, as far as it makes an object or a list.
         let read = || {
-            serde_json::from_str::<Value>(text).ok().or_else(|| {
+            parse(text.as_bytes()).ok().or_else(|| {
                 shared_types::yaml::parse_document(text).ok().map(|d| d.value).filter(|v| v.is_object() || v.is_array())
             })
         };
@@ -296,7 +296,7 @@ impl Run {
     ) -> Result<Value, CommandError> {
         if self.save_config {
             let configuration = last_applied::declared_configuration(&object);
-            object.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED.into(), configuration.into());
+            object.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED, configuration.into());
         }
         if dry_run.is_client() {
             return Ok(object);
@@ -313,7 +313,7 @@ fn pairs(specs: &[String], wrong: impl Fn(&str) -> String) -> Result<Value, Comm
     for spec in specs.iter().filter(|s| !s.is_empty()) {
         match spec.split_once('=') {
             Some((key, value)) if !key.is_empty() => {
-                map.map_mut("").insert(key.to_string(), value.into());
+                map.map_mut("").insert(key, value.into());
             }
             _ => return Err(CommandError::message(wrong(spec))),
         }

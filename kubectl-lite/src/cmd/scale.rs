@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, last_applied};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -259,7 +259,7 @@ impl Autoscale {
         }
         if self.save_config {
             let configuration = last_applied::declared_configuration(&object);
-            object.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED.into(), configuration.into());
+            object.map_mut("metadata.annotations").insert(last_applied::LAST_APPLIED, configuration.into());
         }
         if self.create(cx, info, object.clone(), dry_run).await.is_ok() {
             return Ok(());

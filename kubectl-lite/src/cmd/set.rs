@@ -13,8 +13,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info, each, send_changes};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{Value, parse};
 
 pub static COMMANDS: &[Entry] = &[
     command::<env::Env>("env", "Change environment variables of Pod templates"),
@@ -138,7 +138,7 @@ fn patch_failed(operation: &str, error: CommandError) -> CommandError {
 /// The object as its type writes it: empty structs that are always there included.
 fn with_declared_fields(object: Value) -> Value {
     match shared_types::schema::of_kind(object.text("apiVersion"), object.text("kind")) {
-        Some(ty) => serde_json::from_slice(&shared_types::schema::encode(ty, &object)).unwrap_or(object),
+        Some(ty) => parse(&shared_types::schema::encode(ty, &object)).unwrap_or(object),
         None => object,
     }
 }

@@ -6,8 +6,8 @@ use crate::client::assumed::Assumed;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::table::Layout;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::quantity::Quantity;
 
 pub static COMMANDS: &[Entry] = &[

@@ -58,7 +58,7 @@ impl Command for Version {
         match output {
             // In the order of the fields here; YAML goes by their names.
             "json" => writeln!(out, "{}", serde_json::to_string_pretty(&versions).map_err(invalid)?)?,
-            _ => writeln!(out, "{}", to_yaml(&serde_json::to_value(&versions).map_err(invalid)?))?,
+            _ => writeln!(out, "{}", to_yaml(&shared_types::json::to_value(&versions).map_err(invalid)?))?,
         }
         failed
     }

@@ -8,8 +8,8 @@ use crate::errors::CommandError;
 use crate::jsonpath::JsonPath;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Builder, Filenames, Info};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]

@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Builder, Info};
 use crate::why::{Finding, Surroundings, deployment, pod, service};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds;
 use shared_types::selector::LabelSelector;
 

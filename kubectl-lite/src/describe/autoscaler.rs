@@ -3,8 +3,8 @@
 use super::metadata::{date, labels_and_annotations, name_and_namespace};
 use super::report::{Report, or, scalar};
 use crate::go_format::quote;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 const UNKNOWN: &str = "<unknown>";
 
@@ -108,7 +108,7 @@ fn behavior(report: &mut Report, direction: &str, rules: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn metrics_show_current_and_target() {

@@ -4,8 +4,8 @@ use super::metadata::{labels_and_annotations, name_and_namespace};
 use super::report::{Report, scalar};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 pub fn config_map(report: &mut Report, map: &Value) {
     name_and_namespace(report, map);
@@ -50,7 +50,7 @@ pub fn service_account(report: &mut Report, account: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn secrets_show_only_lengths() {

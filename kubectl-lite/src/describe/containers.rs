@@ -4,8 +4,8 @@ use super::metadata::{date, truth};
 use super::pod::seccomp_profile;
 use super::report::{Report, or, scalar};
 use super::{downward_api, probes};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// A group of containers.
 pub struct Containers<'v> {

@@ -1,7 +1,7 @@
 //! What environment variables take from their Pod (the downward API).
 
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::quantity::Quantity;
 
 /// A field of a Pod's metadata. kubectl shows no others, and no single labels or annotations.
@@ -29,7 +29,7 @@ pub fn resource(container: &Value, from: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn fields_of_the_metadata_are_known() {

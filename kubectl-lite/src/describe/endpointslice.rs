@@ -2,8 +2,8 @@
 
 use super::metadata::{labels_and_annotations, name_and_namespace};
 use super::report::{Report, joined, or, scalar};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 pub fn describe(report: &mut Report, slice: &Value) {
     name_and_namespace(report, slice);

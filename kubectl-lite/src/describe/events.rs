@@ -3,8 +3,8 @@
 use super::metadata::since;
 use super::report::{Report, or};
 use jiff::Timestamp;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::time;
 
 /// The field selector for the Events of an object. An empty kind or uid is not asked for.
@@ -58,7 +58,7 @@ pub fn describe(report: &mut Report, mut events: Vec<Value>, now: Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn events_tell_how_often_they_came() {

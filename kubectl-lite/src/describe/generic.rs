@@ -3,8 +3,8 @@
 use super::metadata::{labels_and_annotations, name_and_namespace};
 use super::report::Report;
 use crate::go_format;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 
 /// Fields that are shown above, or not at all.
 const SKIPPED: [&str; 5] =
@@ -101,7 +101,7 @@ fn words(name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn titles_are_made_from_names() {

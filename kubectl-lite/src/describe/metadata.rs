@@ -3,8 +3,8 @@
 use super::report::Report;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::time;
 
 /// An annotation that is longer than this gets lines of its own, which are cut.
@@ -80,7 +80,7 @@ pub fn truth(value: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn long_annotations_stand_below_their_keys() {

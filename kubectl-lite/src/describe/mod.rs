@@ -29,8 +29,8 @@ use crate::errors::CommandError;
 use crate::resource::{Builder, Info};
 use jiff::Timestamp;
 use report::Report;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds;
 use shared_types::selector::LabelSelector;
 

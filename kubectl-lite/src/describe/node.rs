@@ -4,8 +4,8 @@ use super::metadata::{date, labels_and_annotations};
 use super::report::{Report, joined, or, scalar};
 use super::{metadata, scheduling};
 use jiff::Timestamp;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Object, Value};
 use shared_types::pod_resources::{self, Amounts};
 use shared_types::quantity::Quantity;
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ pub fn describe(
 
 /// From the labels `node-role.kubernetes.io/ROLE` and `kubernetes.io/role=ROLE`.
 fn roles(node: &Value) -> String {
-    let role = |(key, value): (&'_ String, &'_ Value)| match key.strip_prefix("node-role.kubernetes.io/") {
+    let role = |(key, value): (&CompactString, &Value)| match key.strip_prefix("node-role.kubernetes.io/") {
         Some(role) => Some(role.to_string()),
         None if key == "kubernetes.io/role" => value.as_str().map(str::to_string),
         None => None,
@@ -146,7 +146,7 @@ fn totals(report: &mut Report, pods: &[Value], allocatable: &Object) {
         pod_resources::add(&mut limits, &pod_resources::limits(pod));
     }
     let (huge, others): (Vec<&str>, Vec<&str>) =
-        allocatable.keys().map(String::as_str).partition(|name| name.starts_with("hugepages-"));
+        allocatable.keys().map(CompactString::as_str).partition(|name| name.starts_with("hugepages-"));
     for name in ["cpu", "memory", "ephemeral-storage"].into_iter().chain(huge) {
         report.row(1, &[name, &share(&requests, name, allocatable), &share(&limits, name, allocatable)]);
     }
@@ -170,7 +170,7 @@ fn share(amounts: &Amounts, name: &str, allocatable: &Object) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn a_node_counts_up_what_its_pods_ask_for() {

@@ -5,8 +5,8 @@ use super::metadata::{controlled_by, date, labels, labels_and_annotations, name_
 use super::report::Report;
 use super::{scheduling, volumes};
 use jiff::Timestamp;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 pub fn describe(report: &mut Report, pod: &Value, now: Timestamp) {
     name_and_namespace(report, pod);
@@ -117,7 +117,7 @@ fn conditions(report: &mut Report, pod: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn a_pod_that_ends() {

@@ -4,8 +4,8 @@ use super::containers::Containers;
 use super::metadata::{annotations, labels};
 use super::report::Report;
 use super::{scheduling, volumes};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 pub fn describe(report: &mut Report, template: &Value) {
     report.heading(0, "Pod Template");

@@ -2,8 +2,8 @@
 
 use super::metadata::{date, labels_and_annotations, name_and_namespace};
 use super::report::{Report, joined, scalar};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Value};
 use shared_types::quantity::Quantity;
 use std::collections::BTreeSet;
 
@@ -62,9 +62,9 @@ fn limit_table(report: &mut Report, prefix: &str, ranges: &[Value]) {
     row(&LIMIT_COLUMNS.map(|name| "-".repeat(name.len())));
     for limit in ranges.iter().flat_map(|range| range.list("spec.limits")) {
         let amounts = ["min", "max", "defaultRequest", "default", "maxLimitRequestRatio"];
-        let names: BTreeSet<&String> = amounts.iter().flat_map(|path| limit.map(path).keys()).collect();
+        let names: BTreeSet<&CompactString> = amounts.iter().flat_map(|path| limit.map(path).keys()).collect();
         for name in names {
-            let mut cells = vec![limit.text("type").to_string(), name.clone()];
+            let mut cells = vec![limit.text("type").to_string(), name.to_string()];
             cells.extend(amounts.map(|path| limit.map(path).get(name).map_or("-".into(), scalar).into_owned()));
             row(&cells);
         }
@@ -126,7 +126,7 @@ fn scope_meaning(scope: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn a_namespace_shows_its_quotas_and_limits() {

@@ -2,8 +2,8 @@
 
 use super::report::{joined, scalar};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// What a URL's path keeps as it is (Go's `net/url`).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -61,7 +61,7 @@ fn url(get: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn each_handler_has_its_form() {

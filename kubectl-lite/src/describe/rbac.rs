@@ -2,8 +2,8 @@
 
 use super::metadata::labels_and_annotations;
 use super::report::{Report, scalar};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// A rule about one resource or path.
 #[derive(Clone, Default, PartialEq)]
@@ -125,7 +125,7 @@ pub fn binding(report: &mut Report, binding: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn rules_are_put_together_by_resource() {

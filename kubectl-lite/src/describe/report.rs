@@ -1,7 +1,7 @@
 //! The text of a description: lines of cells that are laid out in columns.
 
 use crate::go_format;
-use serde_json::Value;
+use shared_types::json::Value;
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 

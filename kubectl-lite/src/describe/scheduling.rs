@@ -2,8 +2,8 @@
 
 use super::report::{Report, scalar};
 use super::selectors::label_selector;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// Tolerations, by key.
 pub fn tolerations(report: &mut Report, level: usize, tolerations: &[Value]) {
@@ -83,7 +83,7 @@ pub fn group(report: &mut Report, level: usize, group: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn tolerations_and_taints_are_one_line_each() {

@@ -1,8 +1,7 @@
 //! Label selectors as text.
 
 use super::report::or;
-use serde_json::Value;
-use shared_types::fields::Object;
+use shared_types::json::{Object, Value};
 use shared_types::selector::LabelSelector;
 
 /// A `LabelSelector` object: `a=b,c in (d,e)`; `<none>` where it is empty.

@@ -3,8 +3,8 @@
 use super::metadata::{labels_and_annotations, name_and_namespace};
 use super::report::{Report, joined, or, scalar};
 use super::selectors;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// How many endpoints of a port are shown.
 const SHOWN: usize = 3;
@@ -87,7 +87,7 @@ fn endpoints(slices: &[Value], port: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn slice(ready: &[bool]) -> Value {
         let endpoints: Vec<Value> = ready

@@ -1,8 +1,8 @@
 //! The volumes of a Pod or Pod template.
 
 use super::report::{Report, or, scalar};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Value};
 use shared_types::quantity::Quantity;
 
 /// A kind of volume: the field that holds it, what it is, and the fields that are shown with their titles.
@@ -80,7 +80,7 @@ fn source(report: &mut Report, volume: &Value) {
         report.field(2, "Type", "CSI (a Container Storage Interface (CSI) volume source)");
         shown(report, csi, &[("Driver", "driver"), ("FSType", "fsType"), ("ReadOnly", "readOnly?")]);
         // Kubernetes moves the attributes in once more than other values.
-        let attribute = |(key, value): (&String, &Value)| format!("    {key}={}", scalar(value));
+        let attribute = |(key, value): (&CompactString, &Value)| format!("    {key}={}", scalar(value));
         let attributes: Vec<String> = csi.map("volumeAttributes").iter().map(attribute).collect();
         report.lines(2, "VolumeAttributes", &attributes);
     } else {
@@ -114,7 +114,7 @@ fn projected(report: &mut Report, source: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn volumes_say_what_they_are() {

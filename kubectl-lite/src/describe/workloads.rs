@@ -4,8 +4,8 @@ use super::metadata::{controlled_by, date, labels_and_annotations, name_and_name
 use super::pod_template;
 use super::report::{Report, or, scalar};
 use super::selectors::label_selector;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 
@@ -115,7 +115,7 @@ fn created(sets: &[Value]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn set(name: &str, owner: &str, created: &str, image: &str) -> Value {
         json!({"metadata": {"name": name, "creationTimestamp": created,

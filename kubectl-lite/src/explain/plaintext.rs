@@ -3,8 +3,8 @@
 use super::wrap::wrap;
 use crate::errors::CommandError;
 use crate::go_format;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// The operations that tell a path's kind.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -252,7 +252,7 @@ fn indent(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn document() -> Value {
         let gvk = json!({"group": "", "version": "v1", "kind": "Thing"});

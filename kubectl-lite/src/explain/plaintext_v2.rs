@@ -2,8 +2,8 @@
 
 use super::wrap::fill;
 use crate::errors::CommandError;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 const WIDTH: usize = 80;
 const GVK: &str = "x-kubernetes-group-version-kind";
@@ -125,7 +125,7 @@ impl Explanation<'_> {
 
     fn fields(&self, kind: &Value, out: &mut String) {
         for (name, field) in kind.map("properties") {
-            let required = kind.list("required").iter().any(|required| required == name);
+            let required = kind.list("required").iter().any(|required| required == name.as_str());
             let required = if required { " -required-" } else { "" };
             out.push_str(&format!("   {name}\t<{}>{required}\n", self.type_name(field)));
             paragraph(out, field.text("description"), 5);
@@ -191,7 +191,7 @@ fn paragraph(out: &mut String, text: &str, indent: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn kinds_and_values() {

@@ -5,7 +5,7 @@ use super::node::{Branch, Call, Command, Constant, Node, Operand, Pipe, Pos, Ter
 use super::parse::Templates;
 use super::value::{Datum, Kind};
 use crate::go_format::quote;
-use serde_json::Value;
+use shared_types::json::Value;
 use std::fmt::Display;
 
 /// Templates call each other no deeper than this.

@@ -3,7 +3,7 @@
 use super::printf::{print, printf, println};
 use super::value::{Datum, Kind};
 use base64::Engine as _;
-use serde_json::Value;
+use shared_types::json::Value;
 use std::cmp::Ordering;
 
 type Result<T> = std::result::Result<T, String>;

@@ -12,7 +12,7 @@ mod printf;
 mod tests;
 mod value;
 
-use serde_json::Value;
+use shared_types::json::Value;
 
 /// The name that messages give a template, as in kubectl's.
 const NAME: &str = "output";

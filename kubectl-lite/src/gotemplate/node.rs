@@ -1,6 +1,6 @@
 //! The tree of a template. Nodes print as they were written; messages quote them.
 
-use serde_json::Value;
+use shared_types::json::Value;
 use std::fmt;
 
 /// Where a node begins in the text, in bytes.

@@ -2,7 +2,7 @@
 
 use super::value::{Datum, Kind};
 use crate::go_format;
-use serde_json::Value;
+use shared_types::json::Value;
 use std::fmt::Write as _;
 
 /// Arguments one after the other, with a space between two of which none is a string.

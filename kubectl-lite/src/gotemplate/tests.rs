@@ -1,5 +1,5 @@
 use super::*;
-use serde_json::json;
+use shared_types::json::json;
 
 fn fill(template: &str) -> String {
     let data = json!({

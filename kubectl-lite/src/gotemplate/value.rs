@@ -1,7 +1,7 @@
 //! What templates compute with: JSON, and the few values of Go that JSON has no name for.
 
 use crate::go_format;
-use serde_json::Value;
+use shared_types::json::Value;
 use std::borrow::Cow;
 
 /// A value, and whether Go sees it through an `interface {}` (as it does the fields of objects).
@@ -72,12 +72,15 @@ impl<'d> Datum<'d> {
         match &self.kind {
             Kind::Int(value) => Some(*value),
             Kind::Byte(value) => Some(i64::from(*value)),
-            Kind::Json(value) if !value.is_f64() => value.as_i64(),
+            Kind::Json(value) => value.as_i64(),
             _ => None,
         }
     }
     pub fn as_float(&self) -> Option<f64> {
-        self.json().filter(|value| value.is_f64()).and_then(Value::as_f64)
+        match self.json()? {
+            Value::Number(number) if number.is_f64() => number.as_f64(),
+            _ => None,
+        }
     }
 
     /// Takes `field` of an object, or an element of a list.

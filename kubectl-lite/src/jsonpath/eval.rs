@@ -2,7 +2,7 @@
 
 use super::{Node, Slice};
 use crate::go_format;
-use serde_json::Value;
+use shared_types::json::Value;
 use std::cmp::Ordering;
 
 type Result<T> = std::result::Result<T, String>;

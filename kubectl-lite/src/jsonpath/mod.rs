@@ -5,7 +5,7 @@
 mod eval;
 mod parse;
 
-use serde_json::Value;
+use shared_types::json::Value;
 
 /// A piece of an expression. Each takes the values so far to new ones.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,7 +13,7 @@ use crate::errors::CommandError;
 use crate::resource::go_words;
 use crate::streams::Streams;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use shared_types::json::{Value, from_value};
 use shared_types::yaml;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -144,7 +144,7 @@ pub fn read(text: &str) -> Option<Preference> {
     if document.is_null() {
         return Some(Preference::default());
     }
-    let preference: Preference = serde_json::from_value(document).ok()?;
+    let preference: Preference = from_value(&document).ok()?;
     let known = preference.kind == "Preference" && [API_VERSION, OLDER].contains(&preference.api_version.as_str());
     known.then_some(preference)
 }

@@ -3,8 +3,8 @@
 use super::resource::Resource;
 use super::{Kustomization, Result, add};
 use base64::Engine as _;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use std::collections::BTreeMap;
 
 pub(super) fn run(kustomization: &Kustomization, resources: &mut Vec<Resource>) -> Result<()> {

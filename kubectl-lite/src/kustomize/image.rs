@@ -1,7 +1,7 @@
 //! `images`: other names, tags and digests.
 
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// An image as `change` wants it; `None` where it concerns another image.
 pub(super) fn changed(image: &str, change: &Value) -> Option<String> {
@@ -35,7 +35,7 @@ pub(super) fn changed(image: &str, change: &Value) -> Option<String> {
 fn tag_text(tag: &Value) -> String {
     match tag {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         other => other.to_string(),
     }
 }
@@ -53,7 +53,7 @@ fn parts(image: &str) -> (&str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn images_change() {

@@ -13,8 +13,8 @@ mod transform;
 use crate::client::kubeconfig::os_error;
 use crate::errors::CommandError;
 use resource::Resource;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::yaml;
 use std::path::{Path, PathBuf};
 

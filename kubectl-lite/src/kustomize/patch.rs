@@ -3,8 +3,8 @@
 use super::resource::Resource;
 use super::{Kustomization, Result};
 use regex::Regex;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::split_api_version;
 use shared_types::selector::LabelSelector;
 use shared_types::{patch, schema, yaml};

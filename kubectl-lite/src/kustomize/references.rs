@@ -1,8 +1,8 @@
 //! References by name follow the names that were changed.
 
 use super::resource::Resource;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// Lets every reference between `resources` name what it means by its present name.
 pub(super) fn fix(resources: &mut [Resource]) {

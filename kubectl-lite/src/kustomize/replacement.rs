@@ -3,8 +3,8 @@
 use super::patch::Selector;
 use super::resource::Resource;
 use super::{Kustomization, Result};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::yaml;
 
 pub(super) fn run(kustomization: &Kustomization, resources: &mut [Resource]) -> Result<()> {
@@ -157,7 +157,7 @@ fn put(target: &mut Value, steps: &[Step], value: &Value, options: &Value) -> Re
             if !create && other.get(step).is_none() {
                 return Ok(false);
             }
-            let inner = other.map_mut("").entry(step.clone()).or_insert(Value::Null);
+            let inner = other.map_mut("").entry(step).or_insert(Value::Null);
             put(inner, rest, value, options)
         }
     }

@@ -1,8 +1,8 @@
 //! One object on its way through a kustomization.
 
 use crate::cmd::create::hash;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::split_api_version;
 
 /// An object, and the names it has had.

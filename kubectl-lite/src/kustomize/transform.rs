@@ -2,8 +2,8 @@
 
 use super::resource::Resource;
 use super::{Kustomization, Result, image};
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 
 pub(super) fn run(kustomization: &Kustomization, resources: &mut [Resource]) -> Result<()> {
     let document = &kustomization.document;
@@ -79,10 +79,10 @@ fn is_namespaced(resource: &Resource) -> bool {
 fn add_all(resource: &mut Resource, path: &str, pairs: &Object) {
     for (key, value) in pairs {
         let text = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+            Value::String(_) => value.clone(),
+            other => other.to_string().into(),
         };
-        resource.object.map_mut(path).insert(key.clone(), text.into());
+        resource.object.map_mut(path).insert(key.clone(), text);
     }
 }
 

@@ -5,8 +5,8 @@ use super::table::Layout;
 use crate::errors::CommandError;
 use crate::go_format::plain;
 use crate::jsonpath::{JsonPath, relaxed};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::io::Write;
 
 /// Writes a table with one column per header and path.
@@ -113,7 +113,7 @@ impl Printer for CustomColumnsPrinter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn print(printer: Result<CustomColumnsPrinter, CommandError>) -> String {
         let pods = json!({"items": [{"n": "a", "c": [{"i": 1}, {"i": 2.5}], "l": {"x": "y"}}, {"n": "b"}]});

@@ -4,8 +4,7 @@ use super::Printer;
 use crate::errors::CommandError;
 use crate::go_format::{plain, quote};
 use crate::gotemplate::Template;
-use serde_json::Value;
-use shared_types::json::to_json;
+use shared_types::json::{Value, to_json};
 use std::io::Write;
 
 /// Fills in a template with each object.

@@ -2,9 +2,8 @@
 
 use super::{Order, Printer};
 use crate::errors::CommandError;
-use serde_json::Value;
 use shared_types::fields::Fields;
-use shared_types::json::{to_json, to_json_indented};
+use shared_types::json::{Value, to_json, to_json_indented};
 use shared_types::schema;
 use std::io::Write;
 
@@ -93,7 +92,7 @@ pub fn indented(compact: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::{json, parse};
 
     #[test]
     fn declared_order_begins_with_the_kind() {
@@ -103,7 +102,7 @@ mod tests {
         JsonPrinter { order: Order::Declared }.print(&object, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("{\n    \"kind\": \"ConfigMap\",\n    \"apiVersion\": \"v1\",\n"), "{text}");
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), object);
+        assert_eq!(parse(text.as_bytes()).unwrap(), object);
         assert_eq!(
             indented(b"{\"a\":{},\"b\":[1,[]]}"),
             "{\n    \"a\": {},\n    \"b\": [\n        1,\n        []\n    ]\n}"

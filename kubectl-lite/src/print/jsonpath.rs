@@ -4,8 +4,7 @@ use super::Printer;
 use crate::errors::CommandError;
 use crate::go_format::{quote, syntax};
 use crate::jsonpath::JsonPath;
-use serde_json::Value;
-use shared_types::json::to_json_indented;
+use shared_types::json::{Value, to_json_indented};
 use std::io::Write;
 
 /// Fills in a template with each object.

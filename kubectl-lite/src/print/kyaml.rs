@@ -3,8 +3,8 @@
 use super::{Order, Printer};
 use crate::errors::CommandError;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Number, Value};
 use shared_types::fields::Fields;
+use shared_types::json::{Number, Value};
 use shared_types::{json::to_json, schema, yaml};
 use std::fmt;
 use std::io::Write;
@@ -203,7 +203,7 @@ fn write_text(out: &mut String, text: &str, indent: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn print(value: Value) -> String {
         let mut out = Vec::new();

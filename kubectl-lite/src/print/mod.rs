@@ -12,8 +12,8 @@ mod yaml;
 use crate::client::kubeconfig::os_error;
 use crate::errors::CommandError;
 use custom_columns::CustomColumnsPrinter;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::io::Write;
 
 /// Writes objects one after the other. A `List` comes as one object.

@@ -2,8 +2,8 @@
 
 use super::Printer;
 use crate::errors::CommandError;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::split_api_version;
 use shared_types::status::qualified;
 use std::io::Write;
@@ -46,7 +46,7 @@ pub fn reference(object: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn names_carry_the_group() {

@@ -2,8 +2,8 @@
 
 use crate::errors::CommandError;
 use serde::Deserialize;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use std::borrow::Cow;
 use std::io::Write;
 
@@ -221,7 +221,7 @@ impl TableOptions {
 }
 
 /// `a=b,c=d`, or `<none>`.
-pub fn labels_text(labels: &shared_types::fields::Object) -> String {
+pub fn labels_text(labels: &Object) -> String {
     if labels.is_empty() {
         return "<none>".to_string();
     }
@@ -234,7 +234,7 @@ pub fn labels_text(labels: &shared_types::fields::Object) -> String {
 fn cell_text(cell: &Value) -> String {
     let text = match cell {
         Value::Null => "<none>".to_string(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         other => other.to_string(),
     };
     let text = match text.find(['\n', '\r', '\u{c}']) {
@@ -247,7 +247,7 @@ fn cell_text(cell: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::{from_value, json};
 
     fn written(layout: &mut Layout) -> String {
         let mut out = Vec::new();
@@ -271,10 +271,10 @@ mod tests {
 
     #[test]
     fn the_servers_columns_are_chosen_by_priority() {
-        let columns: Vec<Column> = serde_json::from_value(json!([
+        let columns: Vec<Column> = from_value(&json!([
             {"name": "Name", "format": "name"}, {"name": "Age"}, {"name": "IP", "priority": 1}]))
         .unwrap();
-        let row: Row = serde_json::from_value(json!({"cells": ["web", 3, null],
+        let row: Row = from_value(&json!({"cells": ["web", 3, null],
             "object": {"metadata": {"namespace": "n", "labels": {"app": "w", "tier": "x"}}}}))
         .unwrap();
         let mut layout = Layout::new();

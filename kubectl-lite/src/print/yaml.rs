@@ -2,7 +2,7 @@
 
 use super::Printer;
 use crate::errors::CommandError;
-use serde_json::Value;
+use shared_types::json::Value;
 use shared_types::yaml::to_yaml;
 use std::io::Write;
 

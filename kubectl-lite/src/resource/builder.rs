@@ -9,8 +9,8 @@ use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::go_format::{cannot_unmarshal, quote};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::selector::LabelSelector;
 use std::rc::Rc;
 
@@ -452,7 +452,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     pub async fn list(&self, resource: &Resource, namespace: &str) -> Result<Vec<Value>, CommandError> {
         let mut items = Vec::new();
         self.pages(self.list_request(resource, namespace), resource, |body| {
-            let mut list: Value = decode(body)?;
+            let mut list = decode(body)?;
             set_list_item_kind(&mut list);
             let token = list.text("metadata.continue").to_string();
             if let Some(Value::Array(page)) = list.remove("items") {

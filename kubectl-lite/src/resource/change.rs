@@ -5,7 +5,7 @@ use crate::client::Request;
 use crate::cmd::flags::DryRun;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::Value;
+use shared_types::json::{Object, Value};
 use shared_types::{patch, schema};
 
 /// The patch that makes `after` of the object as it is, and its content type; `None` where there is no difference.
@@ -24,7 +24,7 @@ pub fn changes(info: &Info, after: &Value) -> Result<Option<(Value, &'static str
         }
         None => (patch::merge::diff(&info.object, after), "application/merge-patch+json"),
     };
-    Ok(if patch.as_object().is_some_and(serde_json::Map::is_empty) { None } else { Some((patch, content_type)) })
+    Ok(if patch.as_object().is_some_and(Object::is_empty) { None } else { Some((patch, content_type)) })
 }
 
 /// Makes the object be `after`, and gives what it became; `None` where nothing is to be done.

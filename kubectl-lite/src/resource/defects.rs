@@ -4,8 +4,8 @@ use super::files::Document;
 use crate::client::failure::UNSTRUCTURED;
 use crate::errors::CommandError;
 use crate::go_format::cannot_unmarshal;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::schema;
 
 /// What keeps a value from being an object, or a list of objects, that can be validated.

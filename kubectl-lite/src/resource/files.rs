@@ -4,8 +4,8 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::kustomize::Restriction;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 

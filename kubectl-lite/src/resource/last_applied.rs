@@ -1,8 +1,7 @@
 //! The annotation in which `kubectl apply` keeps what it applied last.
 
-use serde_json::Value;
 use shared_types::fields::Fields;
-use shared_types::json::to_json;
+use shared_types::json::{Value, parse, to_json};
 use shared_types::schema;
 
 /// The annotation's key.
@@ -28,12 +27,12 @@ pub fn configuration_as_is(object: &Value) -> String {
 /// Puts the object's own configuration into its annotation.
 pub fn annotate(object: &mut Value) {
     let configuration = configuration(object);
-    object.map_mut("metadata.annotations").insert(LAST_APPLIED.into(), configuration.into());
+    object.map_mut("metadata.annotations").insert(LAST_APPLIED, configuration.into());
 }
 
 /// What was applied last, if anything.
 pub fn of(object: &Value) -> Option<Value> {
-    serde_json::from_str(object.annotation(LAST_APPLIED)?).ok()
+    parse(object.annotation(LAST_APPLIED)?.as_bytes()).ok()
 }
 
 /// The configuration of an object that was made here: its fields in the order that its type declares.
@@ -47,7 +46,7 @@ pub fn declared_configuration(object: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn the_annotation_is_not_part_of_itself() {

@@ -19,8 +19,8 @@ pub use files::{Filenames, go_words};
 use crate::client::{Answer, Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::rc::Rc;
 
 /// An object that a command works on: where it lives, and where it came from.

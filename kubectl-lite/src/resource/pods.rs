@@ -5,8 +5,8 @@ use crate::cli::go_flags;
 use crate::client::Request;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::selector::LabelSelector;
 use shared_types::status::Status;
 use std::cmp::{Ordering, Reverse};
@@ -297,7 +297,7 @@ pub fn told_choice(pod: &Value, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn pod(name: &str, ready: &str, restarts: i64) -> Value {
         json!({

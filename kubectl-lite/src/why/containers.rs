@@ -2,8 +2,8 @@
 
 use super::{Finding, Surroundings, shell_word};
 use crate::describe::probes;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 /// What is wrong with the containers of a Pod; init containers first, since others wait for them.
 pub fn troubles(pod: &Value, around: Surroundings<'_>) -> Vec<Finding> {

@@ -1,8 +1,8 @@
 //! Why a Deployment is not available.
 
 use super::{Finding, Surroundings, condition, condition_is, count, pod};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// `pods` are those that the Deployment's selector matches.
 pub fn deployment(deployment: &Value, pods: &[Value], around: Surroundings<'_>) -> Vec<Finding> {
@@ -83,7 +83,7 @@ fn of_pods(pods: &[Value], around: Surroundings<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn the_same_trouble_is_told_once() {

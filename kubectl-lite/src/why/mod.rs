@@ -12,8 +12,8 @@ pub use deployment::deployment;
 pub use pod::pod;
 pub use service::service;
 
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// Something that was found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

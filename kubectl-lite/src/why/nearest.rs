@@ -1,8 +1,8 @@
 //! What somebody may have meant.
 
 use crate::cli::flag_errors::distance;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 
 /// The candidate that is written most like `text`, unless all are too different.
 pub fn word<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
@@ -26,7 +26,7 @@ pub fn label<'p>(key: &str, value: &str, wanted: &Object, pods: &'p [Value]) -> 
     let mut best: Option<((usize, usize), Label<'p>)> = None;
     for pod in pods {
         let labels = pod.map("metadata.labels");
-        let missing = wanted.iter().filter(|(key, value)| labels.get(*key) != Some(value)).count();
+        let missing = wanted.iter().filter(|(key, value)| labels.get(key) != Some(value)).count();
         for (own_key, own_value) in labels {
             let own_value = own_value.as_str().unwrap_or_default();
             let apart = match (own_key == key, own_value == value) {
@@ -47,7 +47,7 @@ pub fn label<'p>(key: &str, value: &str, wanted: &Object, pods: &'p [Value]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn the_nearest_label_is_suggested() {

@@ -1,8 +1,8 @@
 //! Why a Pod does not run, or is not ready.
 
 use super::{Finding, Surroundings, condition, condition_is, containers, scheduling};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 pub fn pod(pod: &Value, around: Surroundings<'_>) -> Vec<Finding> {
     if pod.is_terminating() {
@@ -72,7 +72,7 @@ fn readiness_gates(pod: &Value) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn pods_that_end() {

@@ -1,8 +1,8 @@
 //! Why no node takes a Pod.
 
 use super::{Finding, Surroundings, condition, shell_word};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::pod_resources;
 use shared_types::quantity::Quantity;
 
@@ -103,7 +103,7 @@ fn tolerates(toleration: &Value, taint: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn why(spec: Value, node: Value) -> Finding {
         let pod = json!({"metadata": {"name": "p"}, "spec": spec, "status": {"conditions": [

@@ -2,8 +2,8 @@
 
 use super::nearest;
 use super::{Finding, Surroundings, condition_is, count, pod, shell_word};
-use serde_json::{Value, json};
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value, json};
 use shared_types::selector::LabelSelector;
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ fn nobody(service: &Value, text: &str, selector: &Object, pods: &[Value]) -> Fin
                 finding = finding
                     .detail(format!("{key}={value}: did you mean {new_key}={new_value}? Pod {} has that", label.pod));
                 meant.remove(key);
-                meant.insert(new_key.to_string(), new_value.into());
+                meant.insert(new_key, new_value.into());
             }
             None => finding = finding.detail(format!("no Pod of its namespace has a label like {key}={value}")),
         }

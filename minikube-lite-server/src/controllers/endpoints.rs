@@ -7,8 +7,8 @@ use super::endpointslice::{
 use super::runtime::{Change, Full, Informers, Key, Meta, PodView, Queue, work};
 use super::{Context, Tasks, is_namespace_terminating};
 use crate::client::{Client, DeleteOptions, Part};
-use serde_json::{Value, json};
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value, json};
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
 use shared_types::time::format_time;
@@ -91,9 +91,9 @@ impl Controller {
         let mut labels = Object::clone(&service.meta.labels);
         labels.remove(HEADLESS);
         if is_headless(&service.object) {
-            labels.insert(HEADLESS.into(), "".into());
+            labels.insert(HEADLESS, "".into());
         }
-        labels.insert(MANAGED_BY.into(), MANAGER.into());
+        labels.insert(MANAGED_BY, MANAGER.into());
         let mut wanted = current.clone().unwrap_or_else(|| {
             json!({"apiVersion": "v1", "kind": "Endpoints",
                 "metadata": {"name": &*key.name, "namespace": &*key.namespace}})
@@ -107,7 +107,7 @@ impl Controller {
         let annotations = wanted.map_mut("metadata.annotations");
         annotations.remove(OVER_CAPACITY);
         if over_capacity {
-            annotations.insert(OVER_CAPACITY.into(), "truncated".into());
+            annotations.insert(OVER_CAPACITY, "truncated".into());
         }
         let is_current = current.as_ref().is_some_and(|current| same(current, &wanted));
         if is_current {
@@ -116,7 +116,7 @@ impl Controller {
         let annotations = wanted.map_mut("metadata.annotations");
         annotations.remove(LAST_CHANGE_TRIGGER_TIME);
         if let Some(trigger) = trigger {
-            annotations.insert(LAST_CHANGE_TRIGGER_TIME.into(), format_time(trigger).into());
+            annotations.insert(LAST_CHANGE_TRIGGER_TIME, format_time(trigger).into());
         }
         if wanted.map("metadata.annotations").is_empty() {
             wanted.remove("metadata.annotations");

@@ -3,8 +3,8 @@
 use super::runtime::{Change, Full, Informers, Key, PodView, Queue, work};
 use super::{Context, Tasks};
 use crate::client::{Client, DeleteOptions, Part};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds;
 use shared_types::status::Status;
 use shared_types::time::format_time;

@@ -2,8 +2,8 @@
 
 use super::runtime::{Meta, owner_reference};
 use crate::client::{Client, Part};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::selector::LabelSelector;
 use shared_types::status::Status;
 
@@ -90,7 +90,7 @@ fn refer(object: &mut Value, claim: Claim, reference: &Value) -> bool {
 mod tests {
     use super::super::runtime::Interner;
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
     use shared_types::kinds;
 
     fn meta(object: Value) -> Meta {

@@ -3,8 +3,8 @@
 use super::runtime::{Change, Full, Informers, Key, Meta, Queue, work};
 use super::{Context, Tasks};
 use crate::client::{Client, Part};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Controller {
         }
         let change = |map: &mut Value| {
             map.set("data", data.clone());
-            map.map_mut("metadata.annotations").insert("kubernetes.io/description".into(), ROOT_CA_DESCRIPTION.into());
+            map.map_mut("metadata.annotations").insert("kubernetes.io/description", ROOT_CA_DESCRIPTION.into());
         };
         match self.client.modify(kind, Part::Main, namespace, ROOT_CA, change).await {
             // The informer tells when it has seen that, too.

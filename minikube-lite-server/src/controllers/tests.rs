@@ -6,8 +6,8 @@ use crate::environment::Environment;
 use crate::registry::{Registry, Settings, attributes_of_bytes};
 use crate::store::{Engine, Record, Store};
 use bytes::Bytes;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds;
 use shared_types::selector::LabelSelector;
 use std::sync::Arc;
@@ -202,7 +202,7 @@ async fn a_pod_that_fits_nowhere_is_told_why_and_placed_when_it_fits() {
                    preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
     let condition = |pods: &[Value]| pods[0].list("status.conditions").first().map(|c| c.text("message").to_string());
     cluster.until("Pod", |pods| condition(pods).as_deref() == Some(message)).await;
-    let label = |node: &mut Value| drop(node.map_mut("metadata.labels").insert("disk".into(), "ssd".into()));
+    let label = |node: &mut Value| drop(node.map_mut("metadata.labels").insert("disk", "ssd".into()));
     cluster.client.modify(kinds::named("Node"), Part::Main, "", "node-2", label).await.unwrap();
     cluster.until("Pod", |pods| pods[0].text("spec.nodeName") == "node-2").await;
     stop.cancel();

@@ -1,7 +1,7 @@
 //! Discovery documents, all derived from the table of kinds: `/api`, `/apis`, per-group and per-version documents, and
 //! aggregated discovery (KEP-3352).
 
-use serde_json::{Value, json};
+use shared_types::json::{Value, json};
 use shared_types::kinds::{KINDS, Kind};
 
 /// What a discovery path answers.

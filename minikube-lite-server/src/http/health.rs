@@ -4,7 +4,7 @@ use super::query::Query;
 use super::respond;
 use axum::body::Body;
 use http::Response;
-use serde_json::json;
+use shared_types::json::json;
 
 /// Checks that each of the paths runs. The server answers at all only when they hold.
 const CHECKS: &[&str] = &["ping", "log", "etcd", "poststarthook/start-apiserver-controllers", "shutdown"];
@@ -43,7 +43,7 @@ pub fn answer(path: &str, query: &Query, stopping: bool) -> Option<Response<Body
 }
 
 /// What `/version` tells: the Kubernetes version whose interface this is.
-pub fn version() -> serde_json::Value {
+pub fn version() -> shared_types::json::Value {
     json!({
         "major": "1",
         "minor": "36",

@@ -120,7 +120,7 @@ mod tests {
         for (count, size) in [(0, 0), (1, 10), (3, 10), (2, 200_000), (5_000, 60)] {
             let (promised, all, chunks) = read(count, size).await;
             assert_eq!(promised, all.len() as u64);
-            let list: serde_json::Value = serde_json::from_slice(&all).unwrap();
+            let list: shared_types::json::Value = serde_json::from_slice(&all).unwrap();
             assert_eq!(list["items"].as_array().unwrap().len(), count);
             assert!(chunks <= all.len() / CHUNK + 1);
         }

@@ -4,8 +4,8 @@ use super::query::Query;
 use crate::registry::{DeleteOptions, ListOptions, Match, Preconditions, Propagation, WriteOptions};
 use http::HeaderMap;
 use http::header::USER_AGENT;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::schema;
 use shared_types::selector::{FieldSelector, LabelSelector};
 use shared_types::status::Status;
@@ -22,7 +22,7 @@ fn invalid(options: &str, errors: &[FieldError]) -> Status {
 /// Whether `dryRun` asks for a dry run.
 fn dry_run(values: &[&str], errors: &mut ErrorList) -> bool {
     if !values.is_empty() && values.iter().any(|value| *value != "All") {
-        errors.push(FieldError::not_supported(&Path::new("dryRun"), serde_json::json!(values), &["All"]));
+        errors.push(FieldError::not_supported(&Path::new("dryRun"), shared_types::json!(values), &["All"]));
     }
     !values.is_empty()
 }
@@ -194,7 +194,7 @@ pub fn delete(query: &Query, body: &[u8]) -> Result<DeleteOptions, Status> {
             given.set("orphanDependents", query.flag("orphanDependents"));
         }
         if query.has("dryRun") {
-            given.set("dryRun", serde_json::json!(query.all("dryRun")));
+            given.set("dryRun", shared_types::json!(query.all("dryRun")));
         }
     }
     let mut errors = ErrorList::new();

@@ -6,8 +6,8 @@ use super::{apply, options};
 use crate::registry::Part;
 use axum::body::Body;
 use http::Response;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Object, Value};
 use shared_types::kinds::Kind;
 use shared_types::patch::{go_format, json, merge, strategic};
 use shared_types::schema::{self, Decoded, Struct};
@@ -34,7 +34,7 @@ pub fn parse(media: &str, text: &[u8]) -> Result<Patch, Status> {
         _ => Status::bad_request(format!("error decoding patch: {why}")),
     };
     let value = || -> Result<Value, Status> {
-        serde_json::from_slice(text)
+        shared_types::json::parse(text)
             .map_err(|problem| undecodable(schema::json_syntax_error(text).unwrap_or_else(|| problem.to_string())))
     };
     let map = || match value()? {
@@ -157,13 +157,13 @@ fn changes(patched: &Value, current: &Value) -> (Value, Vec<String>) {
         match (name.as_str(), value, current.get(name)) {
             ("apiVersion" | "kind", ..) => drop(changed.insert(name.clone(), value.clone())),
             ("metadata", Value::Object(fields), Some(before)) => {
-                let same = |(field, value): &(&String, &Value)| before.get(field) == Some(value);
+                let same = |(field, value): &(&CompactString, &Value)| before.get(field) == Some(value);
                 let (kept, other): (Vec<_>, Vec<_>) = fields.iter().partition(same);
                 unchanged.extend(kept.into_iter().map(|(field, _)| format!("metadata.{field}")));
                 let other = other.into_iter().map(|(field, value)| (field.clone(), value.clone()));
                 changed.insert(name.clone(), Value::Object(other.collect()));
             }
-            (_, value, before) if before == Some(value) => unchanged.push(name.clone()),
+            (_, value, before) if before == Some(value) => unchanged.push(name.to_string()),
             _ => drop(changed.insert(name.clone(), value.clone())),
         }
     }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WARNING};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds::Kind;
 use shared_types::schema;
 use shared_types::status::Status;
@@ -35,7 +35,7 @@ pub fn json(code: u16, format: Format, compact: Vec<u8>) -> Response<Body> {
             body.push(b'\n');
             body
         }
-        Encoding::Yaml => match serde_json::from_slice::<Value>(&compact) {
+        Encoding::Yaml => match json::parse(&compact) {
             Ok(value) => shared_types::yaml::to_yaml(&value).into_bytes(),
             Err(_) => compact,
         },
@@ -68,7 +68,7 @@ pub fn value(code: u16, format: Format, type_name: &str, value: &Value) -> Respo
 
 /// A status's compact JSON.
 pub fn encode_status(status: &Status) -> Vec<u8> {
-    let value = serde_json::to_value(status).unwrap_or_default();
+    let value = shared_types::json::to_value(status).unwrap_or_default();
     schema::named("meta/v1.Status").map_or_else(Vec::new, |ty| schema::encode(ty, &value))
 }
 
@@ -135,13 +135,13 @@ pub fn list(
     include: Include,
     now: Timestamp,
 ) -> Result<Response<Body>, Status> {
-    let mut head = serde_json::Map::new();
-    head.insert("resourceVersion".into(), listing.revision.to_string().into());
+    let mut head = shared_types::json::Object::new();
+    head.insert("resourceVersion", listing.revision.to_string().into());
     if let Some(token) = &listing.continue_token {
-        head.insert("continue".into(), token.as_str().into());
+        head.insert("continue", token.as_str().into());
     }
     if let Some(remaining) = listing.remaining {
-        head.insert("remainingItemCount".into(), remaining.into());
+        head.insert("remainingItemCount", remaining.into());
     }
     let head = Value::Object(head);
     let objects = || listing.entries.iter().map(|entry| entry.object());

@@ -10,9 +10,9 @@ use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
 };
-use serde_json::{Value, json};
 use sha2::Digest;
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds;
 use shared_types::status::Status;
 

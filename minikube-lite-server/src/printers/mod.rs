@@ -22,8 +22,8 @@ mod service;
 mod service_account;
 
 use jiff::Timestamp;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::kinds::Kind;
 use shared_types::time::{human_duration, parse_time};
 

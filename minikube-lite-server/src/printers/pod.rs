@@ -2,7 +2,7 @@
 
 use super::pod_status::PodStatus;
 use super::*;
-use serde_json::json;
+use shared_types::json::json;
 
 pub const COLUMNS: &[Column] = &[
     NAME,

@@ -1,8 +1,8 @@
 //! What the containers of a Pod add up to: the STATUS, READY and RESTARTS of `kubectl get pods`.
 
 use jiff::Timestamp;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::time::parse_time;
 
 /// A Pod in a few words.

@@ -1,5 +1,5 @@
 use super::*;
-use serde_json::json;
+use shared_types::json::json;
 use shared_types::kinds;
 
 fn now() -> Timestamp {

@@ -1,8 +1,8 @@
 //! Checks that the validations of many kinds share.
 
 use super::metadata;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 

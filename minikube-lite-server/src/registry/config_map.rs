@@ -4,8 +4,8 @@ use super::check;
 use super::strategy::{Part, Strategy};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
@@ -77,7 +77,7 @@ pub fn binary_size(data: &Object) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn keys_are_checked_in_both_maps() {

@@ -3,8 +3,8 @@
 use super::{
     Expect, Part, Registry, WriteError, WriteOptions, Written, encode, event, failed, key, metadata, strategy_of,
 };
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::{self, Kind};
 use shared_types::status::{Status, StatusCause};
 use shared_types::time::format_time;

@@ -5,8 +5,8 @@ use super::{
     not_found, strategy_of,
 };
 use jiff::ToSpan;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use shared_types::status::Status;
 use shared_types::time::{format_time, parse_time};

@@ -2,8 +2,8 @@
 
 use super::replica_set::{validate_replica_counts, validate_selector_and_template, validate_selector_immutable};
 use super::{Part, Strategy, check, pod};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 

@@ -3,8 +3,8 @@
 use super::check;
 use super::endpoints::{PROTOCOLS, not_special_ip};
 use super::strategy::{Part, Strategy};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::collections::BTreeSet;
@@ -136,7 +136,7 @@ fn validate_zone_hints(endpoint: &Value, path: &Path, errors: &mut ErrorList) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn errors(slice: Value) -> Vec<String> {
         let mut slice = slice;

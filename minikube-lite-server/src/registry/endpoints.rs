@@ -2,8 +2,8 @@
 
 use super::check;
 use super::strategy::Strategy;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::net::IpAddr;
@@ -107,7 +107,7 @@ pub fn not_special_ip(text: &str, path: &Path, errors: &mut ErrorList) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn subsets_need_addresses_of_machines() {

@@ -2,8 +2,8 @@
 
 use super::Entry;
 use super::strategy::Strategy;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::{KINDS, Kind};
 use shared_types::status::Status;
 use shared_types::validation::{ErrorList, FieldError, Path};
@@ -134,7 +134,7 @@ impl Strategy for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn both_views_are_one_event() {

@@ -2,8 +2,8 @@
 
 use super::check;
 use super::strategy::Strategy;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::validation::{ErrorList, FieldError, Path};
 
 pub struct HorizontalPodAutoscaler;

@@ -1,8 +1,8 @@
 //! LimitRanges.
 
 use super::strategy::Strategy;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::quantity::Quantity;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
@@ -15,7 +15,7 @@ impl Strategy for LimitRange {
             for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
                 let values = item.map(from).clone();
                 for (resource, value) in values {
-                    item.map_mut(to).entry(resource).or_insert(value);
+                    item.map_mut(to).entry(&resource).or_insert(value);
                 }
             }
         }
@@ -86,7 +86,7 @@ fn validate_order(item: &Value, path: &Path, errors: &mut ErrorList) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn container_defaults_follow_the_bounds() {

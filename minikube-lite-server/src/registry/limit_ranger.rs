@@ -2,8 +2,8 @@
 //! those that go beyond.
 
 use super::Registry;
-use serde_json::{Map, Value};
 use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::kinds;
 use shared_types::pod_resources::{self, Amounts, amounts};
 use shared_types::quantity::Quantity;
@@ -30,7 +30,7 @@ impl Registry {
         for limits in self.limits(pod.namespace())? {
             let of_containers =
                 limits.as_array().into_iter().flatten().filter(|limit| limit.text("type") == "Container");
-            let (mut requests, mut maxima) = (Map::new(), Map::new());
+            let (mut requests, mut maxima) = (Object::new(), Object::new());
             for limit in of_containers {
                 requests.extend(limit.map("defaultRequest").clone());
                 maxima.extend(limit.map("default").clone());
@@ -53,7 +53,7 @@ impl Registry {
             }
             if !told.is_empty() {
                 let text = format!("LimitRanger plugin set: {}", told.join("; "));
-                pod.map_mut("metadata.annotations").insert(ANNOTATION.into(), text.into());
+                pod.map_mut("metadata.annotations").insert(ANNOTATION, text.into());
             }
         }
         Ok(())
@@ -137,7 +137,7 @@ fn check(limit: &Value, requests: &Amounts, limits: &Amounts, problems: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn bounds_are_told() {

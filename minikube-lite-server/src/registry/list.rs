@@ -247,7 +247,7 @@ fn expired_token(token: &Token) -> Status {
          Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
          deleted between the time the first chunk was returned and now may show up in the list.",
     );
-    status.metadata.insert("continue".into(), encode_token(-1, token.start.clone()).into());
+    status.metadata.insert("continue", encode_token(-1, token.start.clone()).into());
     status
 }
 
@@ -270,7 +270,7 @@ fn too_large(asked: u64, current: u64) -> Status {
 mod tests {
     use super::*;
     use crate::store::Sketched;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn what_is_selected_has_all_bits_of_its_selector() {

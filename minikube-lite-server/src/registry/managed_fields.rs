@@ -1,8 +1,8 @@
 //! Who manages which fields (KEP-555): what every write records, whichever verb it comes by.
 
 use super::{Part, Registry, WriteOptions};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use shared_types::patch::apply::{self, FieldSet, Write};
 use shared_types::schema::{self, Struct};

@@ -1,8 +1,8 @@
 //! Object metadata: validation and what a write may not change (apimachinery `validation.ValidateObjectMeta`).
 
 use super::Strategy;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::kinds::Kind;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};

@@ -48,8 +48,8 @@ pub use update::uid_conflict;
 
 use crate::environment::Environment;
 use crate::store::{self, Expect, Template, Write, WriteError};
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{self, Object, Value};
 use shared_types::kinds::{self, Kind};
 use shared_types::mask::Mask;
 use shared_types::schema;
@@ -77,7 +77,7 @@ impl Entry {
     /// # Errors
     /// When what is stored is not JSON, which only damage to the data folder explains.
     pub fn object(&self) -> Result<Value, Status> {
-        serde_json::from_slice(&self.bytes).map_err(|problem| self.unreadable(&problem))
+        json::parse(&self.bytes).map_err(|problem| self.unreadable(&problem))
     }
     /// Some fields of the object.
     ///
@@ -133,7 +133,7 @@ pub struct Registry {
 /// Derives attributes of objects as the store loads them.
 pub fn attributes_of_bytes(bucket: &str, bytes: &[u8]) -> Attributes {
     let kind = kinds::KINDS.iter().find(|kind| kind.plural == bucket);
-    match (kind, serde_json::from_slice::<Value>(bytes)) {
+    match (kind, json::parse(bytes)) {
         (Some(kind), Ok(object)) => attributes(kind, &object),
         _ => Attributes::default(),
     }

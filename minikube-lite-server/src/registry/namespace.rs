@@ -2,8 +2,8 @@
 
 use super::strategy::{Part, Strategy};
 use super::{Registry, check, metadata};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::status::Status;
 use shared_types::validation::{ErrorList, FieldError, Path};
@@ -21,7 +21,7 @@ impl Strategy for Namespace {
     }
 
     fn prepare_for_create(&self, namespace: &mut Value) {
-        namespace.set("status", serde_json::json!({"phase": "Active"}));
+        namespace.set("status", shared_types::json!({"phase": "Active"}));
         namespace.set_default("spec.finalizers", Vec::<Value>::new());
         if let Some(finalizers) = namespace.at_mut("spec.finalizers").as_array_mut()
             && !finalizers.iter().any(|f| f == FINALIZER)
@@ -117,14 +117,14 @@ impl Strategy for Namespace {
 fn label_with_name(namespace: &mut Value) {
     let name = namespace.name().to_string();
     if !name.is_empty() {
-        namespace.map_mut("metadata.labels").insert(NAME_LABEL.into(), name.into());
+        namespace.map_mut("metadata.labels").insert(NAME_LABEL, name.into());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn carries_its_name_and_finalizer() {

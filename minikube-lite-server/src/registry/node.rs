@@ -2,8 +2,8 @@
 
 use super::check;
 use super::strategy::{Part, Strategy};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::quantity::Quantity;
 use shared_types::validation::{ErrorList, FieldError, Path};
@@ -94,7 +94,7 @@ fn taints(node: &Value) -> ErrorList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn pod_cidrs_are_checked_and_stay() {

@@ -1,8 +1,8 @@
 //! ReplicaSets.
 
 use super::{Part, Strategy, check, pod};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::selector::LabelSelector;
 use shared_types::validation::{ErrorList, FieldError, Path};
 

@@ -2,8 +2,8 @@
 
 use super::check::{self, NEGATIVE};
 use super::strategy::{Part, Strategy};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::quantity::Quantity;
 use shared_types::validation::{ErrorList, FieldError, Path};
@@ -76,7 +76,7 @@ fn validate_amounts(quota: &Value, field: &str, errors: &mut ErrorList) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn amounts_are_of_known_resources() {

@@ -2,8 +2,8 @@
 
 use super::metadata;
 use super::strategy::Strategy;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
 /// The strategy of Roles, or with `cluster` of ClusterRoles.
@@ -62,7 +62,7 @@ fn validate_rule(errors: &mut ErrorList, rule: &Value, path: &Path, cluster: boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn rules_are_about_resources_or_paths() {

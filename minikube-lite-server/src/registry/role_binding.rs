@@ -2,8 +2,8 @@
 
 use super::strategy::{Part, Strategy};
 use super::{check, metadata};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
@@ -86,7 +86,7 @@ fn validate_subject(errors: &mut ErrorList, subject: &Value, path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn subjects_are_checked_by_kind() {

@@ -5,8 +5,8 @@ use super::config_map::{MAX_DATA, binary_size, frozen};
 use super::strategy::{Part, Strategy};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
@@ -113,7 +113,7 @@ fn docker_config(secret: &Value, key: &str) -> ErrorList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn string_data_becomes_data() {

@@ -2,8 +2,8 @@
 
 use super::strategy::{Part, Strategy};
 use super::{Registry, metadata, service_allocation, service_validation};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::status::Status;
 use shared_types::validation::ErrorList;
 

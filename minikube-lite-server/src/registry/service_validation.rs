@@ -3,8 +3,8 @@
 use super::endpoints::{PROTOCOLS, not_special_ip};
 use super::service::{is_externally_accessible, is_headless, needs_cluster_ip, needs_health_check_port};
 use super::{check, metadata};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, ErrorType, FieldError, Path};
 use std::net::IpAddr;
@@ -360,7 +360,7 @@ mod tests {
     use super::super::service::Service;
     use super::super::strategy::{Part, Strategy};
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn defaulted(spec: Value) -> Value {
         let mut service = json!({"spec": spec});
@@ -447,7 +447,7 @@ mod tests {
         new.set("spec.type", "ExternalName");
         new.set("spec.externalName", "db.example.com");
         Service.prepare_for_update(&mut new, &old, Part::Main);
-        let spec: Vec<&String> = new.map("spec").keys().collect();
+        let spec: Vec<_> = new.map("spec").keys().collect();
         assert_eq!(spec, ["externalName", "ports", "sessionAffinity", "type"]);
         assert!(validate_update(&new, &old).is_empty());
     }

@@ -1,7 +1,7 @@
 //! What is particular to a kind; everything else is generic.
 
 use super::Registry;
-use serde_json::Value;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use shared_types::status::Status;
 use shared_types::validation::ErrorList;

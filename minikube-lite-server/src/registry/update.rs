@@ -4,8 +4,8 @@ use super::{
     Expect, Part, Registry, Strategy, WriteError, WriteOptions, Written, event, failed, key, metadata, not_found,
     strategy_of,
 };
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Value};
 use shared_types::kinds::Kind;
 use shared_types::patch::apply::keep_times_if_unchanged;
 use shared_types::status::Status;
@@ -174,7 +174,7 @@ fn keep_other_parts(kind: &Kind, new: &mut Value, old: &Value, part: Part) {
     match part {
         Part::Main if kind.subresource("status").is_some() => restore(new, "status"),
         Part::Status => {
-            let fields: Vec<String> =
+            let fields: Vec<CompactString> =
                 [old, new].iter().filter_map(|v| v.as_object()).flat_map(|map| map.keys().cloned()).collect();
             for field in fields.iter().filter(|field| !["metadata", "status"].contains(&field.as_str())) {
                 restore(new, field);

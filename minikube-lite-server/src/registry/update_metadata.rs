@@ -3,8 +3,8 @@
 
 use super::update::{Change, set_generation};
 use super::{Attributes, Entry, Expect, Part, Registry, WriteOptions, Written, key, metadata, strategy_of};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds::Kind;
 use shared_types::patch::apply::keep_times_if_unchanged;
 use shared_types::schema;

@@ -3,8 +3,8 @@
 use crate::history::{Action, FINALIZER, Key, Model, Record, Revision};
 use fastrand::Rng;
 use minikube_lite_server::registry::{DeleteOptions, Part, Registry, WriteOptions};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds::{self, Kind};
 use shared_types::patch::merge;
 use shared_types::status::Status;

@@ -1,7 +1,7 @@
 //! The model: what every acknowledged write makes of a ConfigMap, replayed in the order of revisions.
 
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::collections::BTreeMap;
 
 /// A finalizer that nobody but the clients of this test takes away.
@@ -24,7 +24,7 @@ impl Model {
     pub fn of(object: &Value) -> Model {
         let texts = |path: &str| {
             let map = object.map(path).iter();
-            map.map(|(key, value)| (key.clone(), value.as_str().expect("a text").to_string())).collect()
+            map.map(|(key, value)| (key.to_string(), value.as_str().expect("a text").to_string())).collect()
         };
         Model {
             labels: texts("metadata.labels"),

@@ -19,7 +19,7 @@ use minikube_lite_server::node::api::Nodes;
 use minikube_lite_server::node::network::Network;
 use minikube_lite_server::registry::{Entry, Registry, Settings, Store, WriteOptions, attributes_of_bytes};
 use minikube_lite_server::store::MemoryEngine;
-use serde_json::json;
+use shared_types::json::json;
 use shared_types::kinds;
 use std::collections::BTreeMap;
 use std::sync::Arc;

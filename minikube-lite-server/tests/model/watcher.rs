@@ -7,8 +7,8 @@ use fastrand::Rng;
 use futures_util::StreamExt;
 use http::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::collections::BTreeMap;
 use tower::ServiceExt;
 

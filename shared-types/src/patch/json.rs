@@ -1,7 +1,7 @@
 //! JSON patch (RFC 6902), with the readings of it that Kubernetes clients meet: `test` of an absent member passes for
 //! `null`, negative list indexes count from the end, and `replace` needs the member to exist.
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// A JSON patch that has been read.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Operation {
         };
         let text = |name: &str| match item.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::String(text)) => Ok(Some(text.to_string())),
             Some(other) => Err(format!(
                 "json: cannot unmarshal {} into Go struct field jsonPatchOp.{name} of type string",
                 go_json_kind(other)
@@ -244,7 +244,7 @@ fn remove(document: &mut Value, pointer: &str) -> Option<Result<Value, String>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     fn patched(mut document: Value, patch: Value) -> Result<Value, String> {
         Patch::parse(&patch)?.apply(&mut document)?;

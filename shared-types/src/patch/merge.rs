@@ -1,7 +1,6 @@
 //! JSON merge patch (RFC 7386): applying one, and making one from two or three states of an object.
 
-use crate::fields::Object;
-use serde_json::Value;
+use crate::json::{Object, Value};
 
 /// Applies `patch` to `target`: objects are merged, `null` takes a member out, anything else replaces.
 pub fn apply(target: &mut Value, patch: &Value) {
@@ -98,8 +97,8 @@ fn merge_patches(patch: &mut Object, other: Object) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     #[test]
     fn the_examples_of_the_rfc_hold() {

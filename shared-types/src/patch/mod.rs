@@ -9,13 +9,13 @@ pub mod strategic;
 #[cfg(test)]
 mod properties;
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// A value as Go's `%v` prints it: `map[image:noname ports:[80 443]]`.
 pub fn go_format(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".into(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.clone().into(),
         Value::Array(items) => format!("[{}]", items.iter().map(go_format).collect::<Vec<_>>().join(" ")),
         Value::Object(members) => {
             let members: Vec<_> = members.iter().map(|(name, value)| format!("{name}:{}", go_format(value))).collect();
@@ -29,7 +29,7 @@ pub fn go_format(value: &Value) -> String {
 mod tests {
     #[test]
     fn values_print_as_go_prints_them() {
-        let value = serde_json::json!({"b": [1, true, null], "a": {"x": "y z"}});
+        let value = crate::json!({"b": [1, true, null], "a": {"x": "y z"}});
         assert_eq!(super::go_format(&value), "map[a:map[x:y z] b:[1 true <nil>]]");
     }
 }

@@ -2,10 +2,10 @@
 
 use super::apply::{FieldSet, Write, apply, compare, field_set, update_managed_fields};
 use super::strategic;
-use crate::fields::{Fields, Object};
+use crate::fields::Fields;
+use crate::json::{Object, Value, json};
 use crate::schema::{self, Field, ListType, Merge, Struct, Type};
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
 /// Objects of type `ty` with a few of its fields.
 fn object(ty: &'static Struct, depth: usize) -> BoxedStrategy<Value> {

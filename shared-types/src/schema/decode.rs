@@ -3,7 +3,7 @@
 use super::scalar::{self, Fault, quoted};
 use super::syntax::json_syntax_error;
 use super::{Field, Struct, Type, encode};
-use serde_json::{Map, Value};
+use crate::json::{self, CompactString, Object, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -41,7 +41,7 @@ pub fn decode(ty: &'static Struct, json: &[u8]) -> Result<Decoded, String> {
     if let Some(error) = decoder.type_error {
         return Err(error);
     }
-    let object = object.unwrap_or_else(|| Value::Object(Map::new()));
+    let object = object.unwrap_or_else(|| Value::Object(Object::new()));
     Ok(Decoded { object, strict_errors: decoder.strict_errors })
 }
 
@@ -148,7 +148,7 @@ impl<'t> Decoder<'t> {
             }
             (Type::Any, _) => {
                 let raw = self.skip();
-                serde_json::from_str(raw).map(Some).map_err(|_| "exceeded max depth".to_owned())
+                json::parse(raw.as_bytes()).map(Some).map_err(|_| "exceeded max depth".to_owned())
             }
             (_, b'"') => {
                 let raw = self.raw_string();
@@ -180,7 +180,7 @@ impl<'t> Decoder<'t> {
     }
 
     fn structure(&mut self, ty: &'static Struct, step: &Step) -> Result<Value, String> {
-        let mut object: Map<String, Value> = Map::new();
+        let mut object = Object::new();
         // The fields that have been there, a bit each.
         let mut seen = 0_u64;
         self.open();
@@ -214,17 +214,23 @@ impl<'t> Decoder<'t> {
     }
 
     fn map(&mut self, element: &Type, go_type: &str, step: &Step) -> Result<Value, String> {
-        let mut entries: Map<String, Value> = Map::new();
+        let mut entries: Vec<(CompactString, Value)> = Vec::new();
+        // The keys, once they are out of order.
+        let mut seen: Option<HashSet<CompactString>> = None;
         self.open();
         while let Some(key) = self.key() {
+            let name = CompactString::from(&*key);
             let here = Step::Key { above: step, key: &key };
-            if entries.contains_key(&*key) {
-                self.strict("duplicate", &here);
+            if seen.is_some() || entries.last().is_some_and(|(last, _)| *last >= name) {
+                let seen = seen.get_or_insert_with(|| entries.iter().map(|(name, _)| name.clone()).collect());
+                if !seen.insert(name.clone()) {
+                    self.strict("duplicate", &here);
+                }
             }
             let value = self.value(element, go_type, &here)?;
-            entries.insert(key.into_owned(), value.unwrap_or_else(|| zero(element)));
+            entries.push((name, value.unwrap_or_else(|| zero(element))));
         }
-        Ok(Value::Object(entries))
+        Ok(Value::Object(Object::from_unsorted(entries)))
     }
 
     fn list(&mut self, element: &Type, go_type: &str, step: &Step) -> Result<Value, String> {
@@ -346,9 +352,9 @@ impl<'t> Decoder<'t> {
 }
 
 /// Sets a field, unless its value is what an absent field has.
-fn insert(object: &mut Map<String, Value>, field: &Field, value: Value) {
+fn insert(object: &mut Object, field: &Field, value: Value) {
     if field.pointer && !matches!(field.ty, Type::List(_) | Type::Map(_)) || !encode::is_empty(&value, &field.ty) {
-        object.insert(field.name.clone(), value);
+        object.insert(field.name.as_str(), value);
     }
 }
 
@@ -373,12 +379,12 @@ fn overlay(ty: &Type, earlier: Value, later: Value) -> Value {
 /// The zero value, which is what `null` stands for in a list or map.
 fn zero(ty: &Type) -> Value {
     match ty {
-        Type::String | Type::Bytes => Value::String(String::new()),
+        Type::String | Type::Bytes => Value::from(""),
         Type::Bool => Value::Bool(false),
         Type::Int32 | Type::Int64 | Type::Float64 | Type::IntOrString => Value::from(0),
-        Type::Quantity => Value::String("0".to_owned()),
+        Type::Quantity => Value::from("0"),
         Type::Time | Type::MicroTime | Type::Any => Value::Null,
-        Type::Struct(_) | Type::Map(_) => Value::Object(Map::new()),
+        Type::Struct(_) | Type::Map(_) => Value::Object(Object::new()),
         Type::List(_) => Value::Array(Vec::new()),
     }
 }
@@ -438,7 +444,7 @@ fn hex(text: &str) -> u32 {
 mod tests {
     use super::super::{encode, of_kind};
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     fn read(kind: &str, text: &str) -> Result<Decoded, String> {
         let api_version = match kind {

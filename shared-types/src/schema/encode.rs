@@ -1,8 +1,8 @@
 //! Writing objects in Kubernetes' field order.
 
 use super::{Field, MAX_FIELDS, Struct, Type};
+use crate::json::{CompactString, Object, Value};
 use crate::patch::apply::{compare_elements, is_item};
-use serde_json::{Map, Value};
 use std::io::Write;
 
 /// The object as compact JSON, `kind` and `apiVersion` first, then in the order of the type's fields; maps sorted by key.
@@ -20,7 +20,7 @@ pub fn encode_into(ty: &'static Struct, object: &Value, out: &mut Vec<u8>) {
 }
 
 /// A struct's fields; none of them set if `object` is absent.
-fn structure(ty: &Struct, object: Option<&Map<String, Value>>, out: &mut Vec<u8>) {
+fn structure(ty: &Struct, object: Option<&Object>, out: &mut Vec<u8>) {
     let mut values: [Option<&Value>; MAX_FIELDS] = [None; MAX_FIELDS];
     for (name, value) in object.into_iter().flatten() {
         if let Some(index) = ty.index(name) {
@@ -65,7 +65,7 @@ pub(crate) fn is_empty(value: &Value, ty: &Type) -> bool {
 fn is_nothing(value: &Value, ty: &Type) -> bool {
     match ty {
         Type::List(_) => value.as_array().is_some_and(Vec::is_empty),
-        Type::Map(_) => value.as_object().is_some_and(Map::is_empty),
+        Type::Map(_) => value.as_object().is_some_and(Object::is_empty),
         _ => false,
     }
 }
@@ -134,7 +134,7 @@ fn any(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn map<'v>(
-    entries: impl IntoIterator<Item = (&'v String, &'v Value)>,
+    entries: impl IntoIterator<Item = (&'v CompactString, &'v Value)>,
     out: &mut Vec<u8>,
     each: impl Fn(&Value, &mut Vec<u8>),
 ) {
@@ -211,8 +211,8 @@ fn string(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::json;
     use crate::schema::of_kind;
-    use serde_json::json;
 
     #[test]
     fn empty_lists_are_as_if_absent() {

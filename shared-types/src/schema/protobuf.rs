@@ -4,8 +4,8 @@
 //! (Kubernetes API concepts, "Alternate representations of resources"). Answers are JSON, which such clients accept too.
 
 use super::{Struct, Type};
+use crate::json::{self, Object, Value};
 use base64::Engine as _;
-use serde_json::{Map, Value};
 
 const MAGIC: &[u8] = b"k8s\0";
 /// How deep messages may lie in one another; the API's types need far less.
@@ -59,14 +59,14 @@ pub fn decode_protobuf(ty: &'static Struct, raw: &[u8]) -> Result<Value> {
     message(ty, raw, MAX_DEPTH).map(Value::Object)
 }
 
-fn message(ty: &'static Struct, raw: &[u8], depth: usize) -> Result<Map<String, Value>> {
-    let mut object = Map::new();
+fn message(ty: &'static Struct, raw: &[u8], depth: usize) -> Result<Object> {
+    let mut object = Object::new();
     fields(ty, raw, 0, depth.checked_sub(1).ok_or("the message is nested too deeply")?, &mut object)?;
     Ok(object)
 }
 
 /// Reads a message's fields into `object`; `outer` is the number of the embedded struct that this is the message of.
-fn fields(ty: &'static Struct, raw: &[u8], outer: u32, depth: usize, object: &mut Map<String, Value>) -> Result<()> {
+fn fields(ty: &'static Struct, raw: &[u8], outer: u32, depth: usize, object: &mut Object) -> Result<()> {
     let mut reader = Reader(raw);
     while let Some((number, wire)) = reader.next()? {
         let wanted = if outer == 0 { [number, 0] } else { [outer, number] };
@@ -80,7 +80,7 @@ fn fields(ty: &'static Struct, raw: &[u8], outer: u32, depth: usize, object: &mu
 }
 
 /// Adds one occurrence of a field: repeated fields come as many.
-fn add(object: &mut Map<String, Value>, name: &str, ty: &'static Type, wire: Wire<'_>, depth: usize) -> Result<()> {
+fn add(object: &mut Object, name: &str, ty: &'static Type, wire: Wire<'_>, depth: usize) -> Result<()> {
     match ty {
         Type::List(element) => {
             let list = object.entry(name).or_insert_with(|| Value::Array(Vec::new()));
@@ -97,7 +97,7 @@ fn add(object: &mut Map<String, Value>, name: &str, ty: &'static Type, wire: Wir
             }
         }
         Type::Map(element) => {
-            let map = object.entry(name).or_insert_with(|| Value::Object(Map::new()));
+            let map = object.entry(name).or_insert_with(|| Value::Object(Object::new()));
             let Value::Object(map) = map else { return Err(format!("{name} is not a map")) };
             let (mut key, mut entry) = (String::new(), None);
             let mut reader = Reader(wire.bytes()?);
@@ -111,7 +111,7 @@ fn add(object: &mut Map<String, Value>, name: &str, ty: &'static Type, wire: Wir
             let entry = match (entry, element.as_ref()) {
                 // A list in a map is wrapped in a message of its own.
                 (Some(wire), Type::List(_)) => {
-                    let mut wrapped = Map::new();
+                    let mut wrapped = Object::new();
                     let mut reader = Reader(wire.bytes()?);
                     while let Some((_, item)) = reader.next()? {
                         add(&mut wrapped, "items", element, item, depth)?;
@@ -119,7 +119,7 @@ fn add(object: &mut Map<String, Value>, name: &str, ty: &'static Type, wire: Wir
                     wrapped.remove("items").unwrap_or_default()
                 }
                 (Some(wire), element) => value(element, wire, depth)?,
-                (None, _) => Value::String(String::new()),
+                (None, _) => Value::String(String::new().into()),
             };
             map.insert(key, entry);
         }
@@ -137,7 +137,7 @@ fn value(ty: &'static Type, wire: Wire<'_>, depth: usize) -> Result<Value> {
         Type::Int64 => (wire.varint()? as i64).into(),
         Type::Float64 => match wire {
             Wire::Fixed64(bits) => {
-                serde_json::Number::from_f64(f64::from_bits(bits)).map_or(Value::Null, Value::Number)
+                crate::json::Number::from_f64(f64::from_bits(bits)).map_or(Value::Null, Value::Number)
             }
             _ => return Err("a number of the wrong wire type".into()),
         },
@@ -147,7 +147,7 @@ fn value(ty: &'static Type, wire: Wire<'_>, depth: usize) -> Result<Value> {
         Type::Time => time(wire.bytes()?)?.map_or(Value::Null, |time| crate::time::format_time(time).into()),
         Type::MicroTime => time(wire.bytes()?)?.map_or(Value::Null, |time| crate::time::format_micro_time(time).into()),
         Type::Any => match Reader(wire.bytes()?).field(1)? {
-            Some(raw) => serde_json::from_slice(raw.bytes()?).map_err(|problem| problem.to_string())?,
+            Some(raw) => json::parse(raw.bytes()?).map_err(|problem| problem.to_string())?,
             None => Value::Null,
         },
         Type::Struct(inner) => Value::Object(message(inner, wire.bytes()?, depth)?),
@@ -274,8 +274,8 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::json;
     use crate::schema;
-    use serde_json::json;
 
     /// A field of wire type 2.
     fn field(number: u8, content: &[u8]) -> Vec<u8> {

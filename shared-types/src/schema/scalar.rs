@@ -1,10 +1,10 @@
 //! Reading the values that are not objects or lists.
 
 use super::{Type, timestamp};
+use crate::json::Value;
 use crate::quantity::Quantity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -34,7 +34,7 @@ pub(super) fn describe(first: u8) -> &'static str {
 /// Reads a JSON string.
 pub(super) fn from_string(ty: &Type, text: Cow<str>) -> Result<Value, Fault> {
     match ty {
-        Type::String | Type::IntOrString => Ok(Value::String(text.into_owned())),
+        Type::String | Type::IntOrString => Ok(Value::String(text.into_owned().into())),
         Type::Quantity => quantity(&text),
         Type::Time => time(&text),
         Type::MicroTime => micro_time(&text),
@@ -76,26 +76,26 @@ pub(super) fn from_raw(ty: &Type, raw: &str) -> Result<Value, Fault> {
 
 fn quantity(text: &str) -> Result<Value, Fault> {
     match Quantity::parse(text.trim()) {
-        Ok(quantity) => Ok(Value::String(quantity.to_string())),
+        Ok(quantity) => Ok(quantity.to_string().into()),
         Err(error) => Err(Fault::Fatal(error)),
     }
 }
 
 fn time(text: &str) -> Result<Value, Fault> {
     let time = timestamp::parse_time(text).map_err(Fault::Fatal)?;
-    Ok(Value::String(crate::time::format_time(time)))
+    Ok(Value::String(crate::time::format_time(time).into()))
 }
 
 fn micro_time(text: &str) -> Result<Value, Fault> {
     let time = timestamp::parse_micro_time(text).map_err(Fault::Fatal)?;
-    Ok(Value::String(crate::time::format_micro_time(time)))
+    Ok(Value::String(crate::time::format_micro_time(time).into()))
 }
 
 fn bytes(text: String) -> Result<Value, Fault> {
     // Go passes over line breaks, and writes none.
     let plain = if text.contains(['\r', '\n']) { text.replace(['\r', '\n'], "") } else { text };
     match STANDARD.decode(&plain) {
-        Ok(_) => Ok(Value::String(plain)),
+        Ok(_) => Ok(Value::String(plain.into())),
         Err(_) => Err(Fault::Noted(format!("illegal base64 data at input byte {}", corrupt_at(plain.as_bytes())))),
     }
 }

@@ -1,6 +1,7 @@
 //! Holds the tables against the API's own description of its types, and decoding against encoding.
 
 use super::*;
+use crate::json::{Object, Value, json};
 use k8s_openapi::api::{
     apps::v1 as apps, authentication::v1 as authentication, authorization::v1 as authorization,
     autoscaling::v1 as autoscaling, autoscaling::v2 as autoscaling_v2, batch::v1 as batch,
@@ -11,11 +12,10 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use proptest::prelude::*;
 use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// The description of every type that is reached from our kinds, by name: `io.k8s.api.core.v1.PodSpec`.
-fn described() -> Map<String, Value> {
+fn described() -> Object {
     fn add<T: JsonSchema>(generator: &mut SchemaGenerator) {
         generator.subschema_for::<T>();
     }
@@ -42,7 +42,7 @@ fn described() -> Map<String, Value> {
         storage: StorageClass;
         meta: APIGroupList APIResourceList APIVersions DeleteOptions Status;
     );
-    generator.take_definitions(true)
+    json::to_value(&generator.take_definitions(true)).unwrap().as_object().cloned().unwrap()
 }
 
 /// `io.k8s.api.core.v1.PodSpec` is our `core/v1.PodSpec`.
@@ -203,13 +203,13 @@ impl Objects {
             Type::Struct(ty) => self.object(ty),
             Type::List(element) => (0..self.next(3)).map(|_| self.value(element)).collect(),
             Type::Map(element) => {
-                (0..self.next(3)).map(|_| (self.text(), self.value(element))).collect::<Map<_, _>>().into()
+                (0..self.next(3)).map(|_| (self.text(), self.value(element))).collect::<Object>().into()
             }
         }
     }
 
     fn object(&mut self, ty: &Struct) -> Value {
-        let mut object = Map::new();
+        let mut object = Object::new();
         for field in &ty.fields {
             if self.next(4) == 0 {
                 object.insert(field.name.clone(), self.value(&field.ty));

@@ -1,9 +1,9 @@
 //! Label selectors, in text form (`app in (a,b),!tier`) and as the API's `LabelSelector` object (apimachinery `labels`).
 
-use crate::fields::{Fields, Object};
+use crate::fields::Fields;
+use crate::json::{Object, Value};
 use crate::names;
 use crate::validation::{ErrorList, FieldError, Path};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -51,7 +51,7 @@ impl LabelSelector {
         let mut requirements = Vec::new();
         for (key, value) in selector.map("matchLabels") {
             let values = vec![value.as_str().unwrap_or("").to_string()];
-            requirements.push(Requirement::new(key.clone(), Operator::Equals, values)?);
+            requirements.push(Requirement::new(key.clone().into(), Operator::Equals, values)?);
         }
         for expression in selector.list("matchExpressions") {
             let operator = match expression.text("operator") {
@@ -72,7 +72,7 @@ impl LabelSelector {
         let requirements = labels
             .iter()
             .map(|(key, value)| Requirement {
-                key: key.clone(),
+                key: key.clone().into(),
                 operator: Operator::Equals,
                 values: vec![value.as_str().unwrap_or("").to_string()],
             })
@@ -389,7 +389,7 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     fn parse(text: &str) -> LabelSelector {
         LabelSelector::parse(text).expect(text)

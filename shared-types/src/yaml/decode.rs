@@ -3,9 +3,9 @@
 use super::parse::{Id, Node, Tree};
 use super::resolve::{Scalar, resolve};
 use super::{Duplicate, YamlError};
+use crate::json::{CompactString, Object, Value};
 use crate::number::format_general;
 use base64::Engine;
-use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 type Result<T> = std::result::Result<T, YamlError>;
@@ -59,11 +59,11 @@ impl<'a> Decoder<'a> {
     }
 
     fn mapping(&mut self, pairs: &'a [(Id, Id)]) -> Result<Value> {
-        let mut map = Map::new();
+        let mut fields = Vec::new();
         let mut own = HashSet::new();
         for (key, value) in pairs {
             if self.is_merge(*key) {
-                self.merge(*value, &mut map, &own)?;
+                self.merge(*value, &mut fields, &own)?;
                 continue;
             }
             let key_value = self.value(*key)?;
@@ -74,10 +74,10 @@ impl<'a> Decoder<'a> {
             let name = match &key_value {
                 Value::String(text) => text.clone(),
                 Value::Number(number) => match number.as_f64() {
-                    Some(float) if number.is_f64() => format_general(f64::from(float as f32), true),
-                    _ => number.to_string(),
+                    Some(float) if number.is_f64() => format_general(f64::from(float as f32), true).into(),
+                    _ => number.to_string().into(),
                 },
-                Value::Bool(flag) => flag.to_string(),
+                Value::Bool(flag) => flag.to_string().into(),
                 _ => {
                     let value = go_syntax(&decoded);
                     let text = format!("unsupported map key of type: %!s(<nil>), key: <nil>, value: {value}");
@@ -87,9 +87,9 @@ impl<'a> Decoder<'a> {
             if !own.insert(name.clone()) {
                 self.duplicates.push(Duplicate { line: self.tree.lines[*value] + 1, key: go_syntax(&key_value) });
             }
-            map.insert(name, decoded);
+            fields.push((name, decoded));
         }
-        Ok(Value::Object(map))
+        Ok(Value::Object(Object::from_unsorted(fields)))
     }
 
     fn is_merge(&self, key: Id) -> bool {
@@ -98,7 +98,12 @@ impl<'a> Decoder<'a> {
     }
 
     /// `<<`: the keys of another mapping, or of several, the first of which wins. Keys of the mapping itself win over all.
-    fn merge(&mut self, source: Id, map: &mut Map<String, Value>, own: &HashSet<String>) -> Result<()> {
+    fn merge(
+        &mut self,
+        source: Id,
+        fields: &mut Vec<(CompactString, Value)>,
+        own: &HashSet<CompactString>,
+    ) -> Result<()> {
         let refused = || YamlError::syntax("map merge requires map or sequence of maps as the value");
         let sources = match &self.tree.nodes[source] {
             Node::Sequence(items) => items.iter().rev().copied().collect(),
@@ -115,7 +120,7 @@ impl<'a> Decoder<'a> {
             let Value::Object(merged) = self.value(source)? else { return Err(refused()) };
             for (key, value) in merged {
                 if !own.contains(&key) {
-                    map.insert(key, value);
+                    fields.push((key, value));
                 }
             }
         }
@@ -156,7 +161,7 @@ fn scalar(text: &str, tag: &str, plain: bool) -> Result<Value> {
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(packed)
                 .map_err(|_| YamlError::syntax("!!binary value contains invalid base64 data"))?;
-            return Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+            return Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned().into()));
         }
         _ => return Ok(Value::String(text.into())),
     }

@@ -1,9 +1,9 @@
 //! JSON to YAML.
 
 use super::resolve::needs_quotes;
+use crate::json::{CompactString, Value};
 use crate::number::format_general;
 use crate::sort::sort_by;
-use serde_json::Value;
 
 /// Folds text at the first space beyond this column.
 const WIDTH: usize = 80;
@@ -78,7 +78,7 @@ impl Emitter {
                 }
             }
             Value::Object(map) if !map.is_empty() => {
-                let pairs: Vec<(&String, &Value)> = map.iter().collect();
+                let pairs: Vec<(&CompactString, &Value)> = map.iter().collect();
                 let pairs = sort_by(pairs, &mut |a, b| natural_order(a.0, b.0));
                 for (number, (key, value)) in pairs.into_iter().enumerate() {
                     self.start_entry(inner, number == 0, place);

@@ -13,7 +13,7 @@ mod scan;
 
 pub use emit::to_yaml;
 
-use serde_json::Value;
+use crate::json::Value;
 use std::fmt;
 
 /// Why a text is not YAML, or not YAML that JSON can express. The text is Kubernetes' own:

@@ -1,5 +1,5 @@
 use super::*;
-use serde_json::json;
+use crate::json::json;
 
 fn read(text: &str) -> Value {
     parse_document(text).expect("the text is YAML").value
@@ -170,7 +170,7 @@ fn long_text_is_folded_and_long_keys_are_marked() {
     let text = format!("m:\n  plain: {word} {word} {word}\n    {word}\n  quoted: '# {word} {word} {word}\n    y'\n");
     assert_eq!(to_yaml(&value), text);
     let key = "k".repeat(129);
-    assert_eq!(to_yaml(&json!({ key.clone(): {"a\nb": 1} })), format!("? {key}\n: ? |-\n    a\n    b\n  : 1\n"));
+    assert_eq!(to_yaml(&json!({ (key.clone()): {"a\nb": 1} })), format!("? {key}\n: ? |-\n    a\n    b\n  : 1\n"));
 }
 
 #[test]

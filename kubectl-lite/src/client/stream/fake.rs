@@ -10,7 +10,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use shared_types::json::{Value, json};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;

@@ -4,9 +4,8 @@ use super::{Run, about};
 use crate::client::Request;
 use crate::errors::CommandError;
 use crate::resource::{Info, last_applied};
-use serde_json::Value;
 use shared_types::fields::Fields;
-use shared_types::json::to_json;
+use shared_types::json::{Object, Value, to_json};
 use shared_types::{patch, schema};
 
 /// How often a patch that met a newer object is made anew.
@@ -78,7 +77,7 @@ impl Run<'_, '_> {
                 let what = format!("applying patch:\n\nto:\n{}\nfor:", about(info));
                 info.sourced(&what, CommandError::message(why))
             })?;
-            if patch.body.as_object().is_some_and(serde_json::Map::is_empty) {
+            if patch.body.as_object().is_some_and(Object::is_empty) {
                 return Ok(None);
             }
             if self.dry_run.is_client() {

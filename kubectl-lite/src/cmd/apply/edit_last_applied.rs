@@ -9,8 +9,8 @@ use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::last_applied::{self, LAST_APPLIED};
 use crate::resource::{Builder, Filenames, Info};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 #[derive(clap::Args)]
 pub struct Edit {

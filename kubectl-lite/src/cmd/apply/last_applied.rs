@@ -8,9 +8,8 @@ use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::last_applied::{self, LAST_APPLIED};
 use crate::resource::{Builder, Filenames, Info};
-use serde_json::json;
 use shared_types::fields::Fields;
-use shared_types::json::to_json_indented;
+use shared_types::json::{json, parse, to_json_indented};
 use shared_types::yaml::to_yaml;
 
 #[derive(clap::Args)]
@@ -41,10 +40,7 @@ impl Command for View {
         for info in builder.all(true).await? {
             match info.object.annotation(LAST_APPLIED) {
                 None => {}
-                Some(text) => shown.push(
-                    serde_json::from_str::<serde_json::Value>(text)
-                        .map_err(|e| CommandError::message(e.to_string()))?,
-                ),
+                Some(text) => shown.push(parse(text.as_bytes()).map_err(|e| CommandError::message(e.to_string()))?),
             }
         }
         if !matches!(self.output.as_str(), "yaml" | "json") && !shown.is_empty() {

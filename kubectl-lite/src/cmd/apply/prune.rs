@@ -5,8 +5,8 @@ use crate::client::{Request, Resource};
 use crate::errors::CommandError;
 use crate::resource::last_applied::LAST_APPLIED;
 use crate::resource::{Info, set_list_item_kind};
-use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::json::json;
 use std::rc::Rc;
 
 /// What is pruned where nobody says: group, version, kind.

@@ -5,8 +5,8 @@ use crate::client::Request;
 use crate::errors::CommandError;
 use crate::resource::Info;
 use crate::resource::last_applied::LAST_APPLIED;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
 /// Who manages fields that are applied by the server, where nobody says otherwise.

@@ -1,7 +1,7 @@
 //! What RBAC rules allow, compared.
 
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 /// The single permissions of `wanted` that `given` does not include.
 pub fn uncovered(given: &[Value], wanted: &[Value]) -> Vec<Value> {

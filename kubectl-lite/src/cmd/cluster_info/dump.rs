@@ -6,8 +6,8 @@ use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags, Printer};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -7,8 +7,8 @@ use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 use base64::Engine as _;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// The values that can be set, and their kinds.
 const FIELDS: [(&str, &[(&str, Kind)]); 3] = [

@@ -6,8 +6,8 @@ use crate::client::kubeconfig::{edit, relative_to, stanza_mut};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 /// Certificates, token, name and password come as flags that all commands take.
 #[derive(clap::Args)]
@@ -137,7 +137,7 @@ impl SetCredentials {
         for (key, value) in self.auth_provider_arg.iter().filter_map(|arg| pair(arg)) {
             let config = user.at_mut("auth-provider").at_mut("config").map_mut("");
             match value {
-                Some(value) => drop(config.insert(key.into(), value.into())),
+                Some(value) => drop(config.insert(key, value.into())),
                 None => drop(config.remove(key)),
             }
         }

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use base64::Engine as _;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 #[derive(clap::Args)]
 pub struct View {

@@ -6,8 +6,8 @@ use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 use base64::Engine as _;
-use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::json::json;
 
 #[derive(clap::Args)]
 pub struct ConfigMap {

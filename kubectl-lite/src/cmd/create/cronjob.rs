@@ -5,7 +5,7 @@ use super::{Generate, metadata, required};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::json;
+use shared_types::json::json;
 
 #[derive(clap::Args)]
 pub struct CronJob {

@@ -5,8 +5,8 @@ use crate::cli::go_flags;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use std::hash::{BuildHasher as _, RandomState};
 
 #[derive(clap::Args)]

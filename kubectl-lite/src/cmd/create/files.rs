@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags, Printer};
 use crate::resource::{Builder, Filenames, Info, each, last_applied};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 #[derive(clap::Args)]
 pub struct Create {

@@ -1,9 +1,8 @@
 //! The hash that `--append-hash` adds to a name, so that new contents make a new object.
 
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shared_types::fields::Fields;
-use shared_types::json::to_json;
+use shared_types::json::{Value, json, to_json};
 
 /// The hash of a ConfigMap's or Secret's contents. `name` counts too; a kustomization leaves it empty.
 pub fn of(object: &Value, name: &str) -> String {

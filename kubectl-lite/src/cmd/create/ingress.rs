@@ -4,8 +4,8 @@ use super::{Generate, metadata};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 #[derive(clap::Args)]
 pub struct Ingress {
@@ -51,7 +51,7 @@ impl Command for Ingress {
                     "annotation {text} is invalid and should be in format key=[value]"
                 )));
             };
-            ingress.map_mut("metadata.annotations").insert(key.into(), value.into());
+            ingress.map_mut("metadata.annotations").insert(key, value.into());
         }
         if !self.class.is_empty() {
             ingress.set("spec.ingressClassName", self.class.clone());

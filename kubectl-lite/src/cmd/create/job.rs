@@ -5,8 +5,8 @@ use crate::client::Request;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds::split_api_version;
 
 #[derive(clap::Args)]

@@ -27,8 +27,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::last_applied::{LAST_APPLIED, declared_configuration};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json, parse};
 use shared_types::schema;
 
 /// The generators: `create namespace`, `create deployment`, ...
@@ -105,7 +105,7 @@ impl Generate {
         }
         if self.save_config {
             let configuration = declared_configuration(&object);
-            object.map_mut("metadata.annotations").insert(LAST_APPLIED.into(), configuration.into());
+            object.map_mut("metadata.annotations").insert(LAST_APPLIED, configuration.into());
         }
         let mut printer = self.print.reporter(&dry_run.done("created"), Order::Declared)?;
         let validation = self.validate.read()?;
@@ -131,7 +131,7 @@ impl Generate {
 /// The object with all fields that its type always has (`status: {}`).
 fn declared(object: &Value) -> Value {
     let ty = schema::of_kind(object.text("apiVersion"), object.text("kind"));
-    let written = ty.and_then(|ty| serde_json::from_slice(&schema::encode(ty, object)).ok());
+    let written = ty.and_then(|ty| parse(&schema::encode(ty, object)).ok());
     written.unwrap_or_else(|| object.clone())
 }
 
@@ -142,5 +142,5 @@ fn required<'a>(flag: &str, value: &'a Option<String>) -> Result<&'a str, Comman
 
 /// `meta/v1`'s `metadata` of a new object.
 fn metadata(name: &str) -> Value {
-    serde_json::json!({ "name": name })
+    json!({ "name": name })
 }

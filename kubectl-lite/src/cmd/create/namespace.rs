@@ -4,7 +4,7 @@ use super::{Generate, metadata};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::json;
+use shared_types::json::json;
 
 #[derive(clap::Args)]
 pub struct Namespace {

@@ -4,8 +4,8 @@ use super::{Generate, metadata};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::selector::LabelSelector;
 use shared_types::selector::label::Operator;
 

@@ -4,8 +4,8 @@ use super::{Generate, metadata};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::json::json;
 use shared_types::quantity::Quantity;
 
 #[derive(clap::Args)]
@@ -31,7 +31,7 @@ impl Command for Quota {
                 )));
             };
             let amount = Quantity::parse(amount).map_err(CommandError::message)?.to_string();
-            quota.map_mut("spec.hard").insert(resource.into(), amount.into());
+            quota.map_mut("spec.hard").insert(resource, amount.into());
         }
         if !self.scopes.is_empty() {
             let scopes: Vec<&str> = self.scopes.split(',').collect();

@@ -4,7 +4,7 @@ use super::{Generate, metadata, required};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
+use shared_types::json::{Value, json};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 

@@ -7,8 +7,8 @@ use crate::cmd::{Command, Entry, command};
 use crate::context::Context;
 use crate::errors::CommandError;
 use base64::Engine as _;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use std::collections::BTreeMap;
 
 pub static COMMANDS: &[Entry] = &[

@@ -5,8 +5,8 @@ use crate::cli::go_flags;
 use crate::cmd::{Command, Entry, command};
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::names::{is_dns1123_subdomain, is_valid_port_name, is_valid_port_num};
 
 pub static COMMANDS: &[Entry] = &[

@@ -6,8 +6,8 @@ use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 #[derive(clap::Args)]
 pub struct Token {

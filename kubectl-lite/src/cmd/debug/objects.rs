@@ -5,8 +5,8 @@ use super::profile::{Profile, Target};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::pods;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::{patch, schema};
 
 /// What random parts of names are made of: no vowels, so that no words come out.

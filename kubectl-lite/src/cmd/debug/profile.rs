@@ -1,8 +1,8 @@
 //! What a debugging container may do (KEP-1441, "Debugging Profiles").
 
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 /// `--profile`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

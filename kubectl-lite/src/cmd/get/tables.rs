@@ -1,15 +1,15 @@
 //! The tables of `get`.
 
 use super::Get;
-use crate::client::failure::decode;
+use crate::client::failure::{decode, decode_as};
 use crate::client::{Request, Resource};
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::table::{Cells, Column, Layout, Row, Table, TableOptions};
 use crate::resource::Target;
 use crate::sort_by::sort_by;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::time;
 use std::rc::Rc;
 
@@ -126,11 +126,11 @@ fn print(get: &Get, cx: &Context<'_>, parts: Vec<Part>) -> Result<bool, CommandE
 
 /// Reads an answer as a table; objects of a server that makes none get the columns that all objects have.
 pub fn read(body: &[u8]) -> Result<Table, CommandError> {
-    let table: Table = decode(body)?;
+    let table: Table = decode_as(body)?;
     if table.kind == "Table" {
         return Ok(table);
     }
-    let mut object: Value = decode(body)?;
+    let mut object = decode(body)?;
     let objects = match object.remove("items") {
         Some(Value::Array(items)) => items,
         _ => vec![std::mem::take(&mut object)],

@@ -8,8 +8,8 @@ use crate::errors::CommandError;
 use crate::print::Printer;
 use crate::print::table::{Cells, Column, Layout, Table, TableOptions};
 use crate::resource::Target;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, from_value, json};
 use shared_types::status::Status;
 use std::rc::Rc;
 
@@ -94,7 +94,7 @@ pub async fn run(get: &Get, cx: &Context<'_>) -> Result<(), CommandError> {
         let object = event.remove("object").unwrap_or_default();
         let kind = event.text("type").to_string();
         if kind == "ERROR" {
-            return Err(serde_json::from_value::<Status>(object).unwrap_or_default().into());
+            return Err(from_value::<Status>(&object).unwrap_or_default().into());
         }
         if kind != "BOOKMARK" && !silent {
             sink.show(get, cx, object, &kind)?;
@@ -111,7 +111,7 @@ impl Sink {
         match self {
             Sink::Table(shown) => {
                 let table = if object.text("kind") == "Table" {
-                    serde_json::from_value(object).map_err(|e| CommandError::message(e.to_string()))?
+                    from_value(&object).map_err(|e| CommandError::message(e.to_string()))?
                 } else {
                     generic(items(object))
                 };

@@ -22,7 +22,8 @@ fn file() -> Result<PathBuf, CommandError> {
 
 /// Writes the preferences, with the folder that is to hold them.
 fn write(path: &PathBuf, preference: &Preference) -> Result<(), CommandError> {
-    let document = serde_json::to_value(preference).map_err(|error| CommandError::message(error.to_string()))?;
+    let document =
+        shared_types::json::to_value(preference).map_err(|error| CommandError::message(error.to_string()))?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }

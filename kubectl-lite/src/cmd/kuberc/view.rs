@@ -44,7 +44,7 @@ impl Command for View {
             return Ok(writeln!(cx.streams.out(), "{}", json::indented(&compact))?);
         }
         let mut printer = self.print.for_format(Order::Declared)?;
-        let document = serde_json::to_value(&preference).map_err(failed)?;
+        let document = shared_types::json::to_value(&preference).map_err(failed)?;
         printer.print(&document, &mut *cx.streams.out().writer())
     }
 }

@@ -1,8 +1,8 @@
 //! Which ports are forwarded: `80`, `8080:80`, `:80`, `http`, those of a Service.
 
 use crate::errors::CommandError;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A local port and that of the Pod.
@@ -152,7 +152,7 @@ pub fn addresses(given: &[String]) -> Result<Vec<Address>, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn pod() -> Value {
         json!({"metadata": {"name": "p"}, "spec": {"containers": [{"ports": [

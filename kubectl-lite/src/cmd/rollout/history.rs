@@ -65,7 +65,7 @@ impl History {
             };
             let mut template = object.at("spec.template").clone();
             if let Some(cause) = object.annotation(CHANGE_CAUSE) {
-                template.map_mut("metadata.annotations").insert(CHANGE_CAUSE.into(), cause.into());
+                template.map_mut("metadata.annotations").insert(CHANGE_CAUSE, cause.into());
             }
             writeln!(cx.streams.out(), "{head} with revision #{}", self.revision)?;
             return Ok(writeln!(cx.streams.out(), "{}", pod_template_text(&template))?);

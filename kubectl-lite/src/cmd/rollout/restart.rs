@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::{Info, send_changes};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 #[derive(clap::Args)]
 struct Flags {
@@ -78,7 +78,7 @@ fn restarted(info: &Info) -> Result<Value, CommandError> {
             info.name
         )));
     }
-    annotations.insert("kubectl.kubernetes.io/restartedAt".into(), now.into());
+    annotations.insert("kubectl.kubernetes.io/restartedAt", now.into());
     Ok(object)
 }
 

@@ -7,8 +7,8 @@ use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::Info;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::time::Duration;
 
 #[derive(clap::Args)]
@@ -143,7 +143,7 @@ fn deployment(object: &Value, revision: i64) -> Result<Progress, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn a_rollout_ends_when_all_new_replicas_are_available() {

@@ -10,8 +10,8 @@ use crate::errors::CommandError;
 use crate::print::{Order, PrintFlags};
 use crate::resource::Info;
 use crate::resource::last_applied::LAST_APPLIED;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 /// Annotations of a Deployment that do not come from its ReplicaSets.
 const OWN_ANNOTATIONS: [&str; 6] = [

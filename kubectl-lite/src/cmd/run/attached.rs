@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::pods;
 use crate::terminal;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 impl Run {
     /// Attaches to the Pod that has been made, and removes it afterwards where that is wanted.

@@ -6,8 +6,8 @@ use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::resource::{Arguments, Builder, Info};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use std::collections::HashMap;
 use std::io::Read as _;
 
@@ -194,7 +194,7 @@ impl Env {
                 kind => return Err(CommandError::message(format!("unsupported resource specified in --from: {kind}"))),
             };
             for key in info.object.map("data").keys() {
-                if !self.keys.is_empty() && !self.keys.contains(key) {
+                if !self.keys.is_empty() && !self.keys.iter().any(|wanted| wanted == key) {
                     continue;
                 }
                 let name = variable_name(key);

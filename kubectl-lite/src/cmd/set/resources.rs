@@ -4,8 +4,8 @@ use super::{Shared, name_fits};
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value, json};
 use shared_types::quantity::Quantity;
 
 #[derive(clap::Args)]

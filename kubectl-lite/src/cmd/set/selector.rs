@@ -5,8 +5,8 @@ use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
 use crate::go_format::quote;
-use serde_json::json;
 use shared_types::fields::Fields;
+use shared_types::json::json;
 use shared_types::selector::LabelSelector;
 
 #[derive(clap::Args)]
@@ -35,7 +35,7 @@ impl Command for Selector {
                 return Err(CommandError::message(format!("unexpected selector term: {pair}")));
             };
             let key = key.trim_end_matches('=').trim();
-            selector.map_mut("").insert(key.to_string(), value.trim_start_matches('=').trim().into());
+            selector.map_mut("").insert(key, value.trim_start_matches('=').trim().into());
         }
         self.shared
             .change_all(cx, infos, "selector updated", |info| {

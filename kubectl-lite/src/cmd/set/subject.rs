@@ -4,8 +4,8 @@ use super::Shared;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 #[derive(clap::Args)]
 pub struct Subject {

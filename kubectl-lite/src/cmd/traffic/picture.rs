@@ -1,8 +1,8 @@
 //! What there is to show of a Service.
 
 use super::metrics::Sample;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// The counters of what an endpoint of a Service has taken. A connection of something else than HTTP counts as one
 /// request.
@@ -150,7 +150,7 @@ fn port(port: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn endpoints_get_their_counts() {

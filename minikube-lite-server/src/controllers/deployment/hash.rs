@@ -1,6 +1,6 @@
 //! The hash of a Pod template that tells a Deployment's ReplicaSets apart.
 
-use serde_json::Value;
+use shared_types::json::Value;
 
 /// The letters that apimachinery's `rand.SafeEncodeString` writes.
 const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -24,7 +24,7 @@ pub(super) fn pod_template_hash(template: &Value, collisions: Option<i64>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn depends_on_the_template_and_collisions_only() {

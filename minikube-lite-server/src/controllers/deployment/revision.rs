@@ -1,7 +1,7 @@
 //! The annotations by which a Deployment's ReplicaSets make its history.
 
-use serde_json::{Map, Value};
 use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 
 pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
 const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
@@ -34,11 +34,11 @@ pub(super) fn max_replicas(set: &Value) -> Option<i64> {
     set.annotation(MAX_REPLICAS)?.parse().ok()
 }
 
-fn put(annotations: &mut Map<String, Value>, key: &str, value: &str) -> bool {
+fn put(annotations: &mut Object, key: &str, value: &str) -> bool {
     if annotations.get(key).and_then(Value::as_str) == Some(value) {
         return false;
     }
-    annotations.insert(key.into(), value.into());
+    annotations.insert(key, value.into());
     true
 }
 
@@ -63,12 +63,12 @@ pub(super) fn annotate_newest(deployment: &Value, set: &mut Value, new: i64) -> 
     let old_number: i64 = old.as_deref().and_then(|old| old.parse().ok()).unwrap_or(0);
     if old_number < new {
         changed = true;
-        annotations.insert(REVISION.into(), new.to_string().into());
+        annotations.insert(REVISION, new.to_string().into());
         // It served before: this is a rollback to it, and the former revision is kept on record.
         if let Some(old) = old
             && let Some(history) = extend_history(&history, &old)
         {
-            annotations.insert(REVISION_HISTORY.into(), history.into());
+            annotations.insert(REVISION_HISTORY, history.into());
         }
     }
     if annotations.is_empty() {
@@ -97,7 +97,7 @@ pub(super) fn set_revision(deployment: &mut Value, revision: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn annotations_are_copied_but_not_all() {

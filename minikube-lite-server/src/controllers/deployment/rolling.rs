@@ -1,8 +1,8 @@
 //! The arithmetic of rolling updates and of scaling in the middle of one.
 
 use super::revision::max_replicas;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 
 /// `spec.replicas`.
 pub(super) fn replicas(object: &Value) -> i64 {
@@ -127,7 +127,7 @@ fn fraction(deployment: &Value, set: &Value) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn deployment(replicas: i64, surge: Value, unavailable: Value) -> Value {
         json!({"spec": {"replicas": replicas, "strategy": {"type": "RollingUpdate",

@@ -2,8 +2,8 @@
 
 use super::rolling::{available, max_unavailable, replicas, total};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::time::{format_time, parse_time};
 
 pub(super) const PROGRESSING: &str = "Progressing";

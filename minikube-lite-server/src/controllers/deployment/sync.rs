@@ -6,8 +6,8 @@ use super::{Controller, deployment_kind, hash, replica_set_kind, status};
 use crate::client::{DeleteOptions, Part, Propagation};
 use crate::controllers::runtime::{About, Full, Phase, owner_reference};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::status::Status;
 use std::sync::Arc;
 
@@ -101,9 +101,9 @@ impl<'a> Sync<'a> {
         let hash = hash::pod_template_hash(&template, self.deployment.int("status.collisionCount"));
         let name = format!("{}-{hash}", self.deployment.name());
         let mut labelled = template.clone();
-        labelled.map_mut("metadata.labels").insert("pod-template-hash".into(), hash.clone().into());
+        labelled.map_mut("metadata.labels").insert("pod-template-hash", hash.clone().into());
         let mut selector = self.deployment.at("spec.selector").clone();
-        selector.map_mut("matchLabels").insert("pod-template-hash".into(), hash.into());
+        selector.map_mut("matchLabels").insert("pod-template-hash", hash.into());
         let total = rolling::total(&self.sets);
         let size = newest_size(&self.deployment, total, 0);
         let mut set = json!({

@@ -9,8 +9,8 @@ use crate::controllers::runtime::{
     Cached, Change, Expectations, Full, Informers, Interner, Key, Meta, Queue, owner_reference, work,
 };
 use crate::controllers::{Context, Tasks};
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::kinds;
 use shared_types::status::Status;
 use std::collections::BTreeMap;
@@ -131,8 +131,8 @@ impl Controller {
             labels = endpoints.map("metadata.labels").clone();
             annotations = endpoints.map("metadata.annotations").clone();
             annotations.retain(|name, _| name != LAST_CHANGE_TRIGGER_TIME && name != LAST_APPLIED);
-            labels.insert(SERVICE_NAME.into(), (*key.name).into());
-            labels.insert(MANAGED_BY.into(), MANAGER.into());
+            labels.insert(SERVICE_NAME, (*key.name).into());
+            labels.insert(MANAGED_BY, MANAGER.into());
             let meta = Meta::read(kinds::named("Endpoints"), endpoints, &mut Interner::default());
             owner = owner_reference(meta.meta());
         }
@@ -196,7 +196,7 @@ fn mirrored(address: &Value, ready: bool) -> Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn subsets_become_endpoints_of_their_family() {

@@ -14,8 +14,8 @@ use super::is_namespace_terminating;
 use super::runtime::{Change, Expectations, Full, Informers, Key, PodView, Queue, owner_reference, work};
 use super::{Context, Tasks};
 use crate::client::{Client, DeleteOptions, Part};
-use serde_json::{Value, json};
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value, json};
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
 use shared_types::time::format_time;
@@ -251,7 +251,7 @@ impl Writer<'_> {
         slice.set("metadata.labels", self.labels.clone());
         let mut annotations = self.annotations.clone();
         if let Some(trigger) = &self.trigger {
-            annotations.insert(LAST_CHANGE_TRIGGER_TIME.into(), trigger.as_str().into());
+            annotations.insert(LAST_CHANGE_TRIGGER_TIME, trigger.as_str().into());
         }
         if !annotations.is_empty() {
             slice.set("metadata.annotations", annotations);
@@ -367,9 +367,9 @@ fn slice_labels(service: &Full) -> Object {
     let mut labels = Object::clone(&service.meta.labels);
     labels.remove(HEADLESS);
     if is_headless(&service.object) {
-        labels.insert(HEADLESS.into(), "".into());
+        labels.insert(HEADLESS, "".into());
     }
-    labels.insert(SERVICE_NAME.into(), (*service.meta.name).into());
-    labels.insert(MANAGED_BY.into(), MANAGER.into());
+    labels.insert(SERVICE_NAME, (*service.meta.name).into());
+    labels.insert(MANAGED_BY, MANAGER.into());
     labels
 }

@@ -2,8 +2,8 @@
 
 use super::super::runtime::{Cached, Interner, META_FIELDS, Meta};
 use crate::client::Encoded;
-use serde_json::{Map, Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Object, Value, json};
 use shared_types::kinds::Kind;
 use shared_types::mask::Mask;
 use shared_types::status::Status;
@@ -114,10 +114,10 @@ impl Endpoint {
     }
 
     fn write(&self) -> Value {
-        let mut conditions = Map::new();
+        let mut conditions = Object::new();
         for (name, value) in [("ready", self.ready), ("serving", self.serving), ("terminating", self.terminating)] {
             if let Some(value) = value {
-                conditions.insert(name.into(), value.into());
+                conditions.insert(name, value.into());
             }
         }
         let mut endpoint = json!({"addresses": self.addresses, "conditions": conditions});
@@ -127,7 +127,7 @@ impl Endpoint {
             }
         }
         if let Some(target) = &self.target {
-            let mut reference = Map::new();
+            let mut reference = Object::new();
             for (name, value) in [
                 ("kind", target.kind.as_str()),
                 ("namespace", &target.namespace),
@@ -135,7 +135,7 @@ impl Endpoint {
                 ("uid", &target.uid),
             ] {
                 if !value.is_empty() {
-                    reference.insert(name.into(), value.into());
+                    reference.insert(name, value.into());
                 }
             }
             endpoint.set("targetRef", reference);
@@ -168,7 +168,7 @@ pub struct SliceView {
     pub(crate) meta: Meta,
     pub(crate) content: Content,
     /// `endpoints.kubernetes.io/last-change-trigger-time`.
-    pub(crate) annotations: Map<String, Value>,
+    pub(crate) annotations: Object,
 }
 
 impl Cached for SliceView {

@@ -154,7 +154,7 @@ impl Graph {
 mod tests {
     use super::super::super::runtime::Interner;
     use super::*;
-    use serde_json::{Value, json};
+    use shared_types::json::{Value, json};
     use shared_types::kinds;
 
     fn meta(name: &str, owner: Option<&str>, finalizer: Option<&str>) -> Meta {

@@ -63,7 +63,7 @@ fn younger_first(a: Timestamp, b: Timestamp, now: Timestamp) -> Ordering {
 mod tests {
     use super::super::super::runtime::{Cached, Interner};
     use super::*;
-    use serde_json::{Value, json};
+    use shared_types::json::{Value, json};
     use shared_types::kinds;
 
     fn pod(name: &str, node: &str, phase: &str, ready: bool, ready_at: &str) -> Value {

@@ -2,8 +2,8 @@
 
 use super::super::runtime::PodView;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::status::Status;
 use shared_types::time::format_time;
 use std::sync::Arc;

@@ -219,7 +219,7 @@ impl<T: Cached> Informer<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
     use shared_types::kinds;
     use std::sync::Mutex;
 

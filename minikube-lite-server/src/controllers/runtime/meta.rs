@@ -3,8 +3,8 @@
 use crate::client::Encoded;
 use crate::events::About;
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value, json};
 use shared_types::kinds::Kind;
 use shared_types::mask::Mask;
 use shared_types::status::Status;

@@ -3,8 +3,8 @@
 use super::meta::{Cached, Interner, META_FIELDS, Meta};
 use crate::client::Encoded;
 use jiff::Timestamp;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use shared_types::mask::Mask;
 use shared_types::quantity::Quantity;
@@ -246,7 +246,7 @@ pub fn requests(pod: &Value) -> Resources {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn requests_are_those_of_the_hungriest_moment() {

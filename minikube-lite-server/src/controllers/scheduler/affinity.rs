@@ -1,8 +1,8 @@
 //! Node selectors and affinity, and taints with their tolerations.
 
 use super::super::runtime::Full;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 
 /// Whether the node has the labels of `spec.nodeSelector` and matches the required node affinity.
 pub(super) fn matches_node(pod: &Value, node: &Full) -> bool {
@@ -76,7 +76,7 @@ pub(super) fn topology<'a>(labels: &'a Object, key: &str) -> Option<&'a str> {
 mod tests {
     use super::super::super::runtime::{Cached, Interner};
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn node() -> Full {
         let node = json!({"metadata": {"name": "node-1", "labels": {"disk": "ssd", "cores": "8"}},

@@ -4,8 +4,8 @@ use super::super::runtime::{Full, Informers, PodView, Resources};
 use super::affinity;
 use super::cluster::Cluster;
 use super::report::{Reasons, Report};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::selector::LabelSelector;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ pub(super) fn place(
 fn refusal(cluster: &Cluster, node: &Full, pod: &PodView, object: &Value) -> Option<Reasons> {
     let never = |reason: &str| Some(Reasons { reasons: vec![reason.into()], helps: false, by_pods: false });
     let tolerated = || {
-        let taint = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
+        let taint = shared_types::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
         object.list("spec.tolerations").iter().any(|toleration| affinity::tolerates(toleration, &taint))
     };
     if node.object.flag("spec.unschedulable") && !tolerated() {

@@ -9,8 +9,8 @@ use super::runtime::{Change, Full, Informers, Key, PodView, Queue, Recorder, SCH
 use super::{Context, Tasks};
 use crate::client::{Client, Part};
 use cluster::Cluster;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::kinds;
 use shared_types::status::Status;
 use shared_types::time::format_time;

@@ -4,7 +4,7 @@
 //! References read `#/NAME` here; each document writes them in its own way.
 
 use flate2::read::DeflateDecoder;
-use serde_json::{Map, Value, json};
+use shared_types::json::{Value, json};
 use shared_types::kinds::{KINDS, Kind};
 use shared_types::schema::{self, Field, ListType, Merge};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -142,7 +142,7 @@ fn shorten_references(value: &mut Value) {
             if let Some(Value::String(reference)) = map.get_mut("$ref")
                 && let Some(name) = reference.strip_prefix(BUILT_REFERENCE)
             {
-                *reference = format!("#/{name}");
+                *reference = format!("#/{name}").into();
             }
             map.values_mut().for_each(shorten_references);
         }
@@ -234,7 +234,7 @@ fn list(kind: &Kind, properties: &Value) -> Value {
 
 fn patch() -> Value {
     let words = "Patch is provided to give a concrete name and type to the Kubernetes PATCH request body.";
-    Value::Object(Map::from_iter([("description".into(), words.into()), ("type".into(), "object".into())]))
+    json!({"description": words, "type": "object"})
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use operations::Path;
-use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha512};
+use shared_types::json::{Object, Value, json};
 use shared_types::kinds::KINDS;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -182,7 +182,7 @@ fn v3_index() -> Value {
     let entry = |(path, document): (&String, &Document)| {
         (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={}", document.hash)}))
     };
-    json!({"paths": V3.iter().map(entry).collect::<Map<_, _>>()})
+    json!({"paths": V3.iter().map(entry).collect::<Object>()})
 }
 
 fn v3_documents() -> BTreeMap<String, Document> {
@@ -213,13 +213,13 @@ fn version_path(group: &str, version: &str) -> String {
 
 /// The document of `/version`.
 fn version_document() -> Value {
-    let text: Vec<(String, Value)> = super::health::version()
+    let text: Object = super::health::version()
         .as_object()
         .into_iter()
         .flat_map(|map| map.keys())
         .map(|field| (field.clone(), json!({"type": "string"})))
         .collect();
-    let schema = json!({"type": "object", "properties": Map::from_iter(text)});
+    let schema = json!({"type": "object", "properties": text});
     let answer = json!({"200": {"description": "OK", "content": {JSON: {"schema": schema}}}});
     let get =
         json!({"operationId": "getCodeVersion", "description": "get the version information", "responses": answer});

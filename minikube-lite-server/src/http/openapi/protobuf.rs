@@ -1,7 +1,7 @@
 //! The OpenAPI 2.0 document as protobuf (`openapi.v2.Document` of google/gnostic), which is the form in which kubectl and
 //! client-go ask for it. Only what our document contains is written.
 
-use serde_json::{Map, Value};
+use shared_types::json::{Object, Value};
 
 /// A message in the making.
 #[derive(Default)]
@@ -208,7 +208,7 @@ fn schema(value: &Value) -> Message {
     if let Some(inner) = value.get("items") {
         message.message(23, wrapped(1, schema(inner)));
     }
-    if let Some(properties) = value.get("properties").filter(|p| !p.as_object().is_none_or(Map::is_empty)) {
+    if let Some(properties) = value.get("properties").filter(|p| !p.as_object().is_none_or(Object::is_empty)) {
         let mut inner = Message::default();
         inner.named(1, Some(properties), schema);
         message.message(25, inner);
@@ -220,7 +220,7 @@ fn schema(value: &Value) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn messages_are_tagged_and_measured() {

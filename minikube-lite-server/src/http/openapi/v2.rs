@@ -3,17 +3,17 @@
 use super::definitions::{Definitions, gvk, reachable};
 use super::operations::{Operation, Parameter, Path};
 use super::v3::PATCHES;
-use serde_json::{Map, Value, json};
+use shared_types::json::{Object, Value, json};
 
 const MEDIA: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// The document of all paths.
 pub fn document(paths: &[Path], definitions: &Definitions) -> Value {
-    let definitions: Map<String, Value> = reachable(definitions, definitions.keys().cloned())
+    let definitions: Object = reachable(definitions, definitions.keys().cloned())
         .into_iter()
         .map(|(name, definition)| (name.to_string(), dialect(definition)))
         .collect();
-    let mut shared = Map::new();
+    let mut shared = Object::new();
     for parameter in paths.iter().flat_map(|path| {
         path.parameters.iter().chain(path.operations.iter().flat_map(|operation| &operation.parameters))
     }) {
@@ -21,7 +21,7 @@ pub fn document(paths: &[Path], definitions: &Definitions) -> Value {
             shared.insert(parameter.name.to_string(), plain_parameter(parameter));
         }
     }
-    let paths: Map<String, Value> = paths.iter().map(|path| (path.path.clone(), path_item(path))).collect();
+    let paths: Object = paths.iter().map(|path| (path.path.clone(), path_item(path))).collect();
     json!({
         "swagger": "2.0",
         "info": super::info(),
@@ -42,7 +42,7 @@ pub fn document(paths: &[Path], definitions: &Definitions) -> Value {
 fn dialect(schema: &Value) -> Value {
     match schema {
         Value::Object(map) => {
-            let mut out: Map<String, Value> = map
+            let mut out: Object = map
                 .iter()
                 .filter(|(key, _)| *key != "x-kubernetes-int-or-string")
                 .map(|(key, value)| match (key.as_str(), value) {
@@ -53,9 +53,9 @@ fn dialect(schema: &Value) -> Value {
                 })
                 .collect();
             if map.contains_key("x-kubernetes-int-or-string") {
-                out.insert("type".into(), "string".into());
+                out.insert("type", "string".into());
                 if super::is_int_or_string(schema) {
-                    out.insert("format".into(), "int-or-string".into());
+                    out.insert("format", "int-or-string".into());
                 }
             }
             out.into()
@@ -97,22 +97,22 @@ fn parameter(parameter: &Parameter) -> Value {
 }
 
 fn path_item(path: &Path) -> Value {
-    let mut item: Map<String, Value> =
+    let mut item: Object =
         path.operations.iter().map(|operation| (operation.method.to_string(), render(operation))).collect();
     if !path.parameters.is_empty() {
-        item.insert("parameters".into(), path.parameters.iter().map(parameter).collect());
+        item.insert("parameters", path.parameters.iter().map(parameter).collect());
     }
     item.into()
 }
 
 fn render(operation: &Operation) -> Value {
     let answer = operation.answer.as_ref().map_or_else(|| json!({"type": "string"}), |name| reference(name));
-    let mut responses: Map<String, Value> = operation
+    let mut responses: Object = operation
         .codes
         .iter()
         .map(|(code, words)| (code.to_string(), json!({"description": words, "schema": answer})))
         .collect();
-    responses.insert("401".into(), json!({"description": "Unauthorized"}));
+    responses.insert("401", json!({"description": "Unauthorized"}));
     let mut parameters: Vec<Value> = operation.parameters.iter().map(parameter).collect();
     let mut consumes: &[&str] = &["*/*"];
     if let Some(body) = &operation.body {

@@ -2,7 +2,7 @@
 
 use super::definitions::{Definitions, gvk, reachable};
 use super::operations::{Operation, Parameter, Path};
-use serde_json::{Map, Value, json};
+use shared_types::json::{Object, Value, json};
 
 const MEDIA: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 /// The formats of patches (RFC 6902, RFC 7396, and Kubernetes' own).
@@ -18,11 +18,11 @@ pub fn document(paths: &[Path], definitions: &Definitions) -> Value {
     let roots = paths.iter().flat_map(|path| &path.operations).flat_map(|operation| {
         operation.body.iter().map(|body| body.definition.clone()).chain(operation.answer.clone())
     });
-    let schemas: Map<String, Value> = reachable(definitions, roots)
+    let schemas: Object = reachable(definitions, roots)
         .into_iter()
         .map(|(name, definition)| (name.to_string(), dialect(definition)))
         .collect();
-    let paths: Map<String, Value> = paths.iter().map(|path| (path.path.clone(), path_item(path))).collect();
+    let paths: Object = paths.iter().map(|path| (path.path.clone(), path_item(path))).collect();
     let security = json!({"BearerToken": {
         "type": "apiKey",
         "name": "authorization",
@@ -40,7 +40,7 @@ pub fn document(paths: &[Path], definitions: &Definitions) -> Value {
 /// A schema in the words of OpenAPI 3.0, where a reference has nothing beside it and a value can be of several types.
 fn dialect(schema: &Value) -> Value {
     let Value::Object(map) = schema else { return schema.clone() };
-    let mut out = Map::new();
+    let mut out = Object::new();
     for (key, value) in map {
         match (key.as_str(), value) {
             ("$ref", Value::String(reference)) => {
@@ -48,21 +48,21 @@ fn dialect(schema: &Value) -> Value {
                 if map.len() == 1 {
                     return reference;
                 }
-                out.insert("allOf".into(), json!([reference]));
+                out.insert("allOf", json!([reference]));
             }
             ("x-kubernetes-int-or-string", _) => {
                 let integer_or_string = super::is_int_or_string(schema);
                 let number = if integer_or_string { "integer" } else { "number" };
                 let types = [json!({"type": "string"}), json!({"type": number})];
                 if integer_or_string {
-                    out.insert("format".into(), "int-or-string".into());
-                    out.insert("oneOf".into(), json!([types[1], types[0]]));
+                    out.insert("format", "int-or-string".into());
+                    out.insert("oneOf", json!([types[1], types[0]]));
                 } else {
-                    out.insert("oneOf".into(), json!(types));
+                    out.insert("oneOf", json!(types));
                 }
             }
             ("properties", Value::Object(properties)) => {
-                let properties: Map<String, Value> =
+                let properties: Object =
                     properties.iter().map(|(name, property)| (name.clone(), dialect(property))).collect();
                 out.insert(key.clone(), properties.into());
             }
@@ -82,10 +82,10 @@ fn reference(definition: &str) -> Value {
 }
 
 fn path_item(path: &Path) -> Value {
-    let mut item: Map<String, Value> =
+    let mut item: Object =
         path.operations.iter().map(|operation| (operation.method.to_string(), render(operation))).collect();
     if !path.parameters.is_empty() {
-        item.insert("parameters".into(), path.parameters.iter().map(parameter).collect());
+        item.insert("parameters", path.parameters.iter().map(parameter).collect());
     }
     item.into()
 }
@@ -104,11 +104,7 @@ fn parameter(parameter: &Parameter) -> Value {
 }
 
 fn content(media: &[&str], definition: &str) -> Value {
-    media
-        .iter()
-        .map(|media| (media.to_string(), json!({"schema": reference(definition)})))
-        .collect::<Map<_, _>>()
-        .into()
+    media.iter().map(|media| (media.to_string(), json!({"schema": reference(definition)}))).collect::<Object>().into()
 }
 
 fn render(operation: &Operation) -> Value {
@@ -116,12 +112,12 @@ fn render(operation: &Operation) -> Value {
         Some(definition) => content(MEDIA, definition),
         None => json!({"text/plain": {"schema": {"type": "string"}}}),
     };
-    let mut responses: Map<String, Value> = operation
+    let mut responses: Object = operation
         .codes
         .iter()
         .map(|(code, words)| (code.to_string(), json!({"description": words, "content": answer})))
         .collect();
-    responses.insert("401".into(), json!({"description": "Unauthorized"}));
+    responses.insert("401", json!({"description": "Unauthorized"}));
     let mut value = json!({
         "operationId": operation.id,
         "description": operation.description,

@@ -9,7 +9,7 @@ use crate::node::api::{Nodes, Session, Wanted};
 use axum::body::Body;
 use futures_util::future::BoxFuture;
 use http::Response;
-use serde_json::Value;
+use shared_types::json::Value;
 use shared_types::spdy;
 use shared_types::status::{Status, StatusCause, StatusDetails};
 use std::time::Duration;

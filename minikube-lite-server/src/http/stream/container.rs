@@ -1,7 +1,7 @@
 //! Which container of a Pod a request means.
 
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::status::Status;
 
 /// The container that is asked for, or the only one.
@@ -32,7 +32,7 @@ pub fn choose(pod: &Value, wanted: &str) -> Result<String, Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn chosen(pod: &Value, wanted: &str) -> Result<String, String> {
         choose(pod, wanted).map_err(|status| status.message)

@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::status::Status;
 use shared_types::validation::{ErrorList, FieldError, Path};
 

@@ -16,8 +16,8 @@ use super::respond;
 use crate::authorization::{self, Action};
 use axum::body::Body;
 use http::{Method, Response};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::status::Status;
 
 /// Answers a request for one of these subresources.

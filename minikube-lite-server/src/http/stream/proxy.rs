@@ -8,8 +8,8 @@ use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, Heade
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds;
 use shared_types::status::Status;
 use std::fmt;
@@ -323,7 +323,7 @@ fn node(call: &Call<'_>, name: &Name<'_>, path: &str) -> Result<Response<Body>, 
             let (entries, _) = registry.snapshot(kind, "");
             let pods = entries.iter().map(|entry| entry.object()).collect::<Result<Vec<_>, _>>()?;
             let own: Vec<Value> = pods.into_iter().filter(|pod| pod.text("spec.nodeName") == name.name).collect();
-            let list = serde_json::json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": own});
+            let list = shared_types::json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": own});
             Ok(respond::bytes(200, "application/json", list.to_string()))
         }
         _ => Ok(respond::not_found_page()),

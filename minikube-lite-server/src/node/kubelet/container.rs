@@ -4,8 +4,8 @@ use super::probe::Probe;
 use crate::node::runtime::container::{Container as Run, Ended};
 use crate::node::runtime::image;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 use shared_types::time::{format_time, parse_time};
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ mod http;
 
 use crate::node::network::Network;
 use crate::node::runtime::container::Container;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;

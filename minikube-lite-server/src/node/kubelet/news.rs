@@ -4,7 +4,7 @@ use super::config::sources::{SourceKind, Sources};
 use super::config::volumes::{Failures, PodVolumes};
 use super::probe::Finding;
 use crate::node::runtime::container::Ended;
-use serde_json::Value;
+use shared_types::json::Value;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 

@@ -1,8 +1,8 @@
 //! Probes: each runs in a task of its own, asks again and again, and tells what follows from the answers.
 
 use super::handler::{Answer, Handler, Target};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;

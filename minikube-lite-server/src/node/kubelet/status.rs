@@ -4,8 +4,8 @@ use super::container::{Container, Role, State, id};
 use super::pod::{PodState, identity, spec_of};
 use crate::node::runtime::Reference;
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value, json};
 use shared_types::time::format_time;
 use std::net::Ipv4Addr;
 
@@ -75,9 +75,9 @@ impl Report {
             }
         }
         if !generation.is_null() {
-            status.insert("observedGeneration".into(), generation);
+            status.insert("observedGeneration", generation);
         }
-        status.insert("conditions".into(), conditions.into());
+        status.insert("conditions", conditions.into());
     }
 
     /// Others' conditions first, then the kubelet's in its order.
@@ -120,16 +120,16 @@ impl Report {
                 _ => format_time(self.now),
             };
             let mut condition = Object::new();
-            condition.insert("type".into(), (*kind).into());
-            condition.insert("status".into(), status.into());
-            condition.insert("lastProbeTime".into(), Value::Null);
-            condition.insert("lastTransitionTime".into(), since.into());
+            condition.insert("type", (*kind).into());
+            condition.insert("status", status.into());
+            condition.insert("lastProbeTime", Value::Null);
+            condition.insert("lastTransitionTime", since.into());
             if !generation.is_null() {
-                condition.insert("observedGeneration".into(), generation.clone());
+                condition.insert("observedGeneration", generation.clone());
             }
             for (field, text) in [("reason", reason), ("message", message.as_str())] {
                 if !text.is_empty() {
-                    condition.insert(field.into(), text.into());
+                    condition.insert(field, text.into());
                 }
             }
             Value::Object(condition)

@@ -3,7 +3,7 @@
 use super::services::{ServiceView, SliceView};
 use super::*;
 use crate::controllers::runtime::{Cached, Change, Interner, Meta};
-use serde_json::{Value, json};
+use shared_types::json::{Value, json};
 use shared_types::kinds;
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,7 +1,7 @@
 //! What the admission plug-ins of a usual cluster do to new Pods: ServiceAccount, DefaultTolerationSeconds, Priority.
 
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{Value, json};
 
 /// Where containers find the credentials of their Pod's ServiceAccount.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";

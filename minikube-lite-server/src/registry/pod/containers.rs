@@ -3,8 +3,8 @@
 use super::validation::PodContext;
 use super::{env, probes, resources, security, volumes};
 use crate::registry::check;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::collections::HashSet;
@@ -99,7 +99,7 @@ pub fn validate_ephemeral_containers(pod: &PodContext, path: &Path, errors: &mut
         }
         for field in NOT_ALLOWED {
             let value = container.at(field);
-            let empty = value.as_object().is_some_and(serde_json::Map::is_empty) && field == "resources";
+            let empty = value.as_object().is_some_and(shared_types::json::Object::is_empty) && field == "resources";
             if !value.is_null() && !empty {
                 errors.push(FieldError::forbidden(&path.child(field), WHY));
             }

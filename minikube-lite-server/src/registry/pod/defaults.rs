@@ -2,8 +2,8 @@
 
 use super::resources::{amount, container_requests};
 use super::volumes::has_source;
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Value, json};
 
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
@@ -250,7 +250,7 @@ fn default_requests(container: &mut Value) {
     if !limits.is_empty() {
         let requests = container.map_mut("resources.requests");
         for (resource, limit) in limits {
-            requests.entry(resource).or_insert(limit);
+            requests.entry(&resource).or_insert(limit);
         }
     }
 }
@@ -261,13 +261,15 @@ fn default_pod_requests(spec: &mut Value) {
         return;
     }
     let supported = |resource: &str| matches!(resource, "cpu" | "memory") || resource.starts_with("hugepages-");
-    let sums = container_requests(spec).into_iter().map(|(resource, sum)| (resource, Value::from(sum.to_string())));
+    let sums = container_requests(spec).into_iter();
+    let sums = sums.map(|(resource, sum)| (CompactString::from(resource), Value::from(sum.to_string())));
     let limits = spec.map("resources.limits").clone();
-    let defaults: Vec<(String, Value)> = sums.chain(limits).filter(|(resource, _)| supported(resource)).collect();
+    let defaults: Vec<(CompactString, Value)> =
+        sums.chain(limits).filter(|(resource, _)| supported(resource)).collect();
     if !defaults.is_empty() {
         let requests = spec.map_mut("resources.requests");
         for (resource, quantity) in defaults {
-            requests.entry(resource).or_insert(quantity);
+            requests.entry(&resource).or_insert(quantity);
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::volumes::no_backsteps;
 use crate::registry::check;
 use crate::registry::metadata::dns_subdomain_name;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::quantity::Quantity;
 use shared_types::validation::{ErrorList, FieldError, Path};

@@ -14,8 +14,8 @@ mod volumes;
 pub mod warnings;
 
 use super::{Part, Registry, Strategy};
-use serde_json::{Value, json};
 use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Value, json};
 use shared_types::kinds::{self, Kind};
 use shared_types::mask::Mask;
 use shared_types::status::Status;
@@ -173,7 +173,8 @@ impl Strategy for Pod {
 
     /// Being bound to a node is not a change of what is wanted.
     fn changes_generation(&self, pod: &Value, old: &Value) -> bool {
-        let differs = |(field, value): (&String, &Value)| field != "nodeName" && old.at("spec").at(field) != value;
+        let differs =
+            |(field, value): (&CompactString, &Value)| field != "nodeName" && old.at("spec").at(field) != value;
         pod.map("spec").iter().any(differs) || old.map("spec").keys().any(|field| !pod.at("spec").has(field))
     }
 

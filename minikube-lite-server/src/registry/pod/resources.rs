@@ -1,8 +1,8 @@
 //! Validation of resource requests and limits, and the quality of service class that follows from them.
 
 use crate::registry::check;
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::names;
 use shared_types::quantity::Quantity;
 use shared_types::validation::{ErrorList, ErrorType, FieldError, Path};
@@ -144,7 +144,7 @@ pub fn container_requests(spec: &Value) -> BTreeMap<String, Quantity> {
     let mut sidecars: BTreeMap<String, Quantity> = BTreeMap::new();
     let add = |sums: &mut BTreeMap<String, Quantity>, requests: &Object| {
         for (resource, quantity) in requests {
-            *sums.entry(resource.clone()).or_default() += amount(quantity);
+            *sums.entry(resource.to_string()).or_default() += amount(quantity);
         }
     };
     for container in spec.list("containers") {
@@ -158,8 +158,8 @@ pub fn container_requests(spec: &Value) -> BTreeMap<String, Quantity> {
             continue;
         }
         for (resource, quantity) in requests {
-            let need = amount(quantity) + sidecars.get(resource).copied().unwrap_or_default();
-            let most = before.entry(resource.clone()).or_default();
+            let need = amount(quantity) + sidecars.get(resource.as_str()).copied().unwrap_or_default();
+            let most = before.entry(resource.to_string()).or_default();
             *most = need.max(*most);
         }
     }
@@ -172,7 +172,7 @@ pub fn container_requests(spec: &Value) -> BTreeMap<String, Quantity> {
 
 /// `overhead` of a Pod, which is a list of amounts.
 pub fn validate_overhead(overhead: &Value, path: &Path, errors: &mut ErrorList) {
-    let limits = serde_json::json!({ "limits": overhead });
+    let limits = shared_types::json!({ "limits": overhead });
     validate_requirements(&limits, validate_container_resource_name, path, errors);
 }
 
@@ -309,7 +309,7 @@ pub fn qos_class(spec: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn qos_classes() {

@@ -2,8 +2,8 @@
 
 use crate::registry::check;
 use crate::registry::metadata::{dns_label_name, dns_subdomain_name};
-use serde_json::{Value, json};
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Object, Value, json};
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::collections::HashSet;
@@ -240,7 +240,7 @@ fn validate_match_label_keys(constraint: &Value, path: &Path, errors: &mut Error
 
 /// A key of `matchLabelKeys` has been merged into the selector, so that a second mention is one too many.
 fn validate_selected_once(keys: &[Value], selector: &Value, path: &Path, errors: &mut ErrorList) {
-    let mut seen: HashSet<&str> = selector.map("matchLabels").keys().map(String::as_str).collect();
+    let mut seen: HashSet<&str> = selector.map("matchLabels").keys().map(CompactString::as_str).collect();
     for expression in selector.list("matchExpressions") {
         let key = expression.text("key");
         if let Some(i) = keys.iter().position(|wanted| wanted == key).filter(|_| seen.contains(key)) {

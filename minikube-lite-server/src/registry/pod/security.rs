@@ -3,8 +3,8 @@
 use super::validation::PodContext;
 use super::volumes::descending_path;
 use crate::registry::check;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::collections::HashSet;

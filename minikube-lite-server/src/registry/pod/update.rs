@@ -5,8 +5,8 @@ use super::scheduling::validate_tolerations;
 use super::validation::{validate_annotations, validate_pod};
 use crate::registry::check;
 use crate::registry::metadata::dns_subdomain_name;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Value};
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 
@@ -199,7 +199,7 @@ fn only_adds(new: &Value, old: &Value) -> bool {
 
 /// The fields of two specs that differ, as a listing for people.
 fn difference(old: &Value, new: &Value) -> String {
-    let mut keys: Vec<&String> = old.map("").keys().chain(new.map("").keys()).collect();
+    let mut keys: Vec<&CompactString> = old.map("").keys().chain(new.map("").keys()).collect();
     keys.sort();
     keys.dedup();
     let mut out = String::from("  core.PodSpec{\n");
@@ -362,7 +362,7 @@ pub fn validate_resize(pod: &Value, old: &Value) -> ErrorList {
 mod tests {
     use super::super::defaults::default_pod;
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn pod() -> Value {
         let mut pod = json!({"metadata": {"name": "p"}, "spec": {

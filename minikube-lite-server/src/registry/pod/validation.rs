@@ -6,8 +6,8 @@ use super::volumes::Volumes;
 use super::{containers, env, resources, scheduling, security, volumes};
 use crate::registry::check;
 use crate::registry::metadata::{self, dns_subdomain_name};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{ErrorList, FieldError, Path};
 use std::collections::{BTreeSet, HashSet};
@@ -337,7 +337,7 @@ fn validate_host_aliases(aliases: &[Value], path: &Path, errors: &mut ErrorList)
 mod tests {
     use super::super::defaults::default_pod;
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     fn errors(spec: Value) -> Vec<String> {
         let mut pod = json!({"metadata": {"name": "p"}, "spec": spec});

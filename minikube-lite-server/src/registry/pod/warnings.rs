@@ -1,8 +1,8 @@
 //! What is allowed in a Pod or template, but probably not meant (core `pod.GetWarningsForPod`).
 
 use super::resources::amount;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::names;
 use shared_types::validation::{Path, go_quote};
 use std::collections::{HashMap, HashSet};
@@ -249,7 +249,7 @@ fn warn_ports(spec: &Value, path: &Path, warnings: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn names_should_be_labels() {

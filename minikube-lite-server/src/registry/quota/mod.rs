@@ -6,8 +6,8 @@
 pub mod usage;
 
 use super::{Entry, Expect, Part, Registry, WriteError, WriteOptions, encode, failed};
-use serde_json::{Map, Value};
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::{self, Kind};
 use shared_types::pod_resources::{Amounts, add, amounts};
 use shared_types::status::Status;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Amounts as an object holds them.
 pub fn resource_list(amounts: &Amounts) -> Value {
-    amounts.iter().map(|(name, amount)| (name.clone(), amount.to_string().into())).collect::<Map<_, _>>().into()
+    amounts.iter().map(|(name, amount)| (name, amount.to_string())).collect()
 }
 
 /// `a=1,b=2`
@@ -142,7 +142,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
     use shared_types::quantity::Quantity;
 
     #[test]

@@ -1,8 +1,8 @@
 //! What an object takes of a quota (the quota evaluators of Kubernetes).
 
 use crate::registry::pod::resources::qos_class;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use shared_types::pod_resources::{self, Amounts};
 use shared_types::quantity::Quantity;
@@ -141,7 +141,7 @@ fn crosses_namespaces(pod: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
     use shared_types::kinds::named;
 
     fn texts(amounts: &Amounts) -> Vec<String> {

@@ -2,9 +2,8 @@
 
 use super::field_set::{FieldSet, mark};
 use super::shape::{Items, Shape, written};
-use crate::fields::Object;
+use crate::json::{Object, Value};
 use crate::schema::{Struct, Type};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// How two states of an object differ.

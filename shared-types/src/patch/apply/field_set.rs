@@ -1,7 +1,6 @@
 //! Sets of fields, in the form in which `managedFields` keeps them.
 
-use crate::fields::Object;
-use serde_json::Value;
+use crate::json::{Object, Value};
 use std::cmp::Ordering;
 
 /// Marks a node that has children as a member itself.
@@ -108,7 +107,7 @@ pub(super) fn children(node: &Object) -> impl Iterator<Item = (&str, &Object)> {
 /// Marks a node as a member.
 pub(super) fn mark(node: &mut Object) {
     if !node.is_empty() {
-        node.insert(SELF.into(), Value::Object(Object::new()));
+        node.insert(SELF, Value::Object(Object::new()));
     }
 }
 
@@ -123,7 +122,7 @@ fn insert_children(node: &mut Object, other: &Object) {
                 }
             }
             _ => {
-                node.insert(element.into(), Value::Object(theirs.clone()));
+                node.insert(element, Value::Object(theirs.clone()));
             }
         }
     }
@@ -181,7 +180,7 @@ fn common(node: &Object, other: &Object) -> Object {
             mark(&mut inner);
         }
         if member || !inner.is_empty() {
-            result.insert(element.into(), Value::Object(inner));
+            result.insert(element, Value::Object(inner));
         }
     }
     result
@@ -196,9 +195,9 @@ fn canonical(fields: &Value) -> Result<Object, String> {
         let element = match element.split_once(':') {
             None if element == SELF => element.clone(),
             Some(("f", _)) => element.clone(),
-            Some(("k", key)) => format!("k:{}", json(key)?),
-            Some(("v", value)) => format!("v:{}", json(value)?),
-            Some(("i", index)) => format!("i:{}", index.parse::<i64>().map_err(|e| format!("{element}: {e}"))?),
+            Some(("k", key)) => format!("k:{}", json(key)?).into(),
+            Some(("v", value)) => format!("v:{}", json(value)?).into(),
+            Some(("i", index)) => format!("i:{}", index.parse::<i64>().map_err(|e| format!("{element}: {e}"))?).into(),
             // Elements of later versions are left aside.
             _ => continue,
         };
@@ -270,8 +269,8 @@ fn print_paths(node: &Object, prefix: &mut String, paths: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     fn set(fields: Value) -> FieldSet {
         FieldSet::from_fields_v1(&fields).unwrap()

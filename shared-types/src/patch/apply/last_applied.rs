@@ -4,8 +4,8 @@
 use super::Conflict;
 use super::compare::{compare, field_set};
 use crate::fields::Fields;
+use crate::json::Value;
 use crate::schema::Struct;
-use serde_json::Value;
 
 const ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// All annotations together may be as long, in bytes.
@@ -46,7 +46,7 @@ pub(super) fn keep_up(object: &mut Value, config: &Value) {
         }
     }
     let annotations = object.map_mut("metadata.annotations");
-    annotations.insert(ANNOTATION.into(), format!("{config}\n").into());
+    annotations.insert(ANNOTATION, format!("{config}\n").into());
     let size: usize = annotations.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
     if size > MAX_ANNOTATIONS {
         annotations.remove(ANNOTATION);

@@ -2,9 +2,9 @@
 
 use super::compare::{Comparison, compare};
 use super::field_set::FieldSet;
-use crate::fields::{Fields, Object};
+use crate::fields::Fields;
+use crate::json::{CompactString, Object, Value, json};
 use crate::schema::Struct;
-use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 /// More managers that updated an object than this are counted as one per version.
@@ -56,11 +56,11 @@ pub(super) enum Operation {
 /// An entry of `metadata.managedFields`.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub manager: String,
+    pub manager: CompactString,
     pub operation: Operation,
-    pub api_version: String,
-    pub time: Option<String>,
-    pub subresource: String,
+    pub api_version: CompactString,
+    pub time: Option<CompactString>,
+    pub subresource: CompactString,
     pub fields: FieldSet,
 }
 
@@ -80,7 +80,7 @@ impl Entry {
         let Value::Object(mut entry) = entry else { return None };
         let mut text = |name: &str| match entry.get_mut(name).map(Value::take) {
             Some(Value::String(text)) => text,
-            _ => String::new(),
+            _ => CompactString::default(),
         };
         let (manager, operation, api_version) = (text("manager"), text("operation"), text("apiVersion"));
         let (time, subresource, fields_type) = (text("time"), text("subresource"), text("fieldsType"));
@@ -103,7 +103,7 @@ impl Entry {
 
     fn write(self) -> Value {
         let mut entry = Object::new();
-        let mut put = |name: &str, value: Value| entry.insert(name.into(), value);
+        let mut put = |name: &str, value: Value| entry.insert(name, value);
         put("apiVersion", self.api_version.into());
         put("fieldsType", "FieldsV1".into());
         put("fieldsV1", self.fields.into_fields_v1());
@@ -290,7 +290,7 @@ pub fn set_field_apart(object: &mut Value, path: &[&str]) {
 /// is seen to change nothing.
 pub fn keep_times_if_unchanged(old: &Value, new: &mut Value) {
     let (ours, theirs) = (old.list("metadata.managedFields"), new.list("metadata.managedFields"));
-    fn timeless(entry: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    fn timeless(entry: &Value) -> impl Iterator<Item = (&CompactString, &Value)> {
         entry.as_object().into_iter().flatten().filter(|(name, _)| *name != "time")
     }
     let differ = |(ours, theirs): (&Value, &Value)| !timeless(ours).eq(timeless(theirs));

@@ -2,9 +2,8 @@
 
 use super::field_set::{FieldSet, children, mark};
 use super::shape::{Items, Shape};
-use crate::fields::Object;
+use crate::json::{Object, Value};
 use crate::schema::Struct;
-use serde_json::Value;
 use std::collections::HashMap;
 
 /// The object with what `config` says: its leaves count, lists whose items have an identity are merged item by item.

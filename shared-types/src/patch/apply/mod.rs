@@ -23,11 +23,11 @@ pub use managed::{Write, keep_times_if_unchanged, set_field_apart, update_manage
 pub use upgrade::{managers_of, upgrade_managed_fields};
 
 use crate::fields::Fields;
+use crate::json::Value;
 use crate::kinds;
 use crate::schema::Struct;
 use crate::status::{Status, StatusCause, StatusDetails};
 use managed::{Entry, Operation};
-use serde_json::Value;
 
 /// The manager of `kubectl apply --server-side`, whose applies also look after the configuration that client-side apply
 /// keeps in an annotation.

@@ -1,8 +1,7 @@
 //! How a value is divided into fields that can have different managers.
 
-use crate::fields::Object;
+use crate::json::{CompactString, Object, Value};
 use crate::schema::{Field, ListType, Merge, Struct, Type, is_empty};
-use serde_json::Value;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
@@ -121,7 +120,7 @@ fn zero(ty: &Type) -> &'static Value {
     static ZEROS: LazyLock<[Value; 3]> = LazyLock::new(|| [Value::Object(Object::new()), 0.into(), "0".into()]);
     const NOTHING: &Value = &Value::Null;
     const FALSE: &Value = &Value::Bool(false);
-    const EMPTY: &Value = &Value::String(String::new());
+    const EMPTY: &Value = &Value::String(CompactString::const_new(""));
     match ty {
         Type::Struct(_) => &ZEROS[0],
         Type::Int32 | Type::Int64 | Type::Float64 | Type::IntOrString => &ZEROS[1],

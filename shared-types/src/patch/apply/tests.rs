@@ -1,6 +1,6 @@
 use super::*;
+use crate::json::json;
 use crate::schema::{self, decode_value};
-use serde_json::json;
 
 const NOW: &str = "2026-11-23T07:16:12Z";
 const LATER: &str = "2026-11-23T07:17:00Z";
@@ -272,7 +272,7 @@ fn client_side_apply_hands_over() {
     let annotation = "kubectl.kubernetes.io/last-applied-configuration";
     let reset = FieldSet::default();
     let mut live = config_map(json!({"a": "1", "b": "2"}));
-    live.map_mut("metadata.annotations").insert(annotation.into(), applied_config.into());
+    live.map_mut("metadata.annotations").insert(annotation, applied_config.into());
     update_managed_fields(config_maps(), None, &mut live, &write("kubectl-client-side-apply", "v1", &reset));
     let changed = config_map(json!({"a": "9"}));
     assert!(applied(Some(&live), &changed, "other", false).is_err());

@@ -3,7 +3,7 @@
 use super::field_set::FieldSet;
 use super::managed::{Entry, Operation, read_entries, write_entries};
 use crate::fields::Fields;
-use serde_json::Value;
+use crate::json::Value;
 
 /// The managers that own the field at `path` (elements of `FieldsV1`: `["f:metadata", "f:annotations"]`) of `object` by
 /// updates of the object itself, in the order of the entries.
@@ -11,8 +11,8 @@ pub fn managers_of(object: &Value, path: &[&str]) -> Vec<String> {
     let entries = read_entries(object.at("metadata.managedFields").clone(), false).unwrap_or_default();
     let mut managers: Vec<String> = Vec::new();
     for entry in entries.into_iter().filter(|entry| is_client_side(entry) && entry.fields.contains(path)) {
-        if !managers.contains(&entry.manager) {
-            managers.push(entry.manager);
+        if !managers.iter().any(|manager| *manager == entry.manager) {
+            managers.push(entry.manager.into());
         }
     }
     managers

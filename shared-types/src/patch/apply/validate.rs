@@ -2,9 +2,9 @@
 
 use super::field_set::print_element;
 use super::shape::{Items, Shape};
+use crate::json::{CompactString, Value};
 use crate::patch::go_format;
 use crate::schema::{Struct, Type};
-use serde_json::Value;
 use std::collections::HashSet;
 
 /// What is wrong with a configuration, as `.spec.replica: field not declared in schema`.
@@ -130,7 +130,7 @@ fn go_syntax(value: &Value) -> String {
         Value::String(text) => return crate::validation::go_quote(text),
         Value::Array(items) => items.iter().map(go_syntax).collect::<Vec<_>>(),
         Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| format!("{name:?}:{}", go_syntax(value));
+            let member = |(name, value): (&CompactString, &Value)| format!("{name:?}:{}", go_syntax(value));
             members.iter().map(member).collect()
         }
         other => return other.to_string(),

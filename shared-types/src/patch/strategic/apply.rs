@@ -4,9 +4,8 @@ use super::{
     DELETE_FROM_PRIMITIVE_LIST, Error, Member, PATCH, RETAIN_KEYS, SET_ELEMENT_ORDER, Shape, go_format, holds_objects,
     identity,
 };
-use crate::fields::Object;
+use crate::json::{Object, Value};
 use crate::schema::Struct;
-use serde_json::Value;
 
 /// Applies `patch` to `object`, which is of type `ty`. Directives are taken out of `patch` as they are obeyed; what is
 /// left of it is what the API server shows when the patched object then turns out not to be valid.

@@ -1,7 +1,7 @@
 //! Checking the types of a patched object.
 
+use crate::json::Value;
 use crate::schema::{Struct, Type};
-use serde_json::Value;
 
 /// Why an object that strategic merge patch made is not of type `ty`, in the words that the API server has for it
 /// (`unrecognized type: int32`): it does not read such an object from text, and so does not say what its decoder says.
@@ -67,8 +67,8 @@ fn go_kind(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::check_types;
+    use crate::json::{Value, json};
     use crate::schema;
-    use serde_json::{Value, json};
 
     #[test]
     fn wrong_types_are_named_as_go_names_them() {

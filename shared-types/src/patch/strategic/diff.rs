@@ -3,9 +3,8 @@
 use super::{
     DELETE_FROM_PRIMITIVE_LIST, Error, Member, PATCH, RETAIN_KEYS, SET_ELEMENT_ORDER, Shape, holds_objects, identity,
 };
-use crate::fields::Object;
+use crate::json::{CompactString, Object, Value, json};
 use crate::schema::Struct;
-use serde_json::{Value, json};
 
 /// Which differences a patch is to hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,11 +84,12 @@ fn diff_maps(
             _ => {}
         }
     }
-    let gone: Vec<&String> = original.keys().filter(|name| !modified.contains_key(*name)).collect();
+    let gone: Vec<&CompactString> = original.keys().filter(|name| !modified.contains_key(*name)).collect();
     if retain_keys && (!patch.is_empty() || !gone.is_empty()) {
-        let keys: Vec<&String> = modified.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name).collect();
+        let keys: Vec<&CompactString> =
+            modified.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name).collect();
         if !keys.is_empty() {
-            patch.insert(RETAIN_KEYS.into(), json!(keys));
+            patch.insert(RETAIN_KEYS, json!(keys));
         }
     }
     if differences.deletions() {
@@ -109,7 +109,7 @@ fn diff_lists(
 ) -> Result<(), Error> {
     if original.is_empty() {
         if differences.changes() && !modified.is_empty() {
-            patch.insert(name.into(), modified.into());
+            patch.insert(name, modified.into());
         }
         return Ok(());
     }
@@ -131,7 +131,7 @@ fn diff_lists(
         (changes, deletions, order)
     };
     if !changes.is_empty() {
-        patch.insert(name.into(), changes.into());
+        patch.insert(name, changes.into());
     }
     if !deletions.is_empty() {
         patch.insert(format!("{DELETE_FROM_PRIMITIVE_LIST}{name}"), deletions.into());
@@ -162,7 +162,7 @@ fn diff_items(
             Some(Value::Object(old)) => {
                 let mut inner = diff_maps(old, new, member.shape, differences, member.retains_keys())?;
                 if !inner.is_empty() {
-                    inner.insert(key.into(), value.clone());
+                    inner.insert(key, value.clone());
                     changes.push(Value::Object(inner));
                 }
             }

@@ -16,9 +16,8 @@ pub use convert::check_types;
 pub use diff::{three_way_diff, two_way_diff};
 
 use super::go_format;
-use crate::fields::Object;
+use crate::json::{Object, Value};
 use crate::schema::{Merge, Struct, Type};
-use serde_json::Value;
 use std::fmt;
 
 const PATCH: &str = "$patch";

@@ -1,7 +1,7 @@
 use super::*;
+use crate::json::json;
 use crate::schema::{Field, Struct};
 use proptest::prelude::*;
-use serde_json::json;
 use std::sync::LazyLock;
 
 fn field(name: &str, ty: Type, merge: Merge) -> Field {

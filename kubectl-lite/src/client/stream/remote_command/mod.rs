@@ -26,7 +26,7 @@ pub struct Size {
 impl Size {
     /// As it goes over the wire.
     fn message(self) -> String {
-        serde_json::json!({"Width": self.columns, "Height": self.rows}).to_string()
+        shared_types::json!({"Width": self.columns, "Height": self.rows}).to_string()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a Pod can be told about itself: the downward API.
 
-use serde_json::Value;
-use shared_types::fields::{Fields, Object};
+use shared_types::fields::Fields;
+use shared_types::json::{Object, Value};
 use shared_types::quantity::Quantity;
 use std::net::Ipv4Addr;
 
@@ -100,10 +100,8 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 
 /// Labels or annotations as lines of a file: `app="web"`.
 fn lines(map: &Object) -> String {
-    let mut entries: Vec<(&String, &str)> =
-        map.iter().map(|(key, value)| (key, value.as_str().unwrap_or(""))).collect();
-    entries.sort_unstable();
-    entries.iter().map(|(key, value)| format!("{key}={}", quoted(value))).collect::<Vec<_>>().join("\n")
+    let line = |(key, value): (_, &Value)| format!("{key}={}", quoted(value.as_str().unwrap_or("")));
+    map.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Text as Go's `%q` writes it.
@@ -127,7 +125,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn fields_and_resources_have_values() {

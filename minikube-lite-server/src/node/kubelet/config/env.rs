@@ -3,8 +3,8 @@
 use super::downward::Downward;
 use super::expansion::expand;
 use super::sources::{self, SourceKind, Sources};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::collections::BTreeMap;
 
 pub type Variables = BTreeMap<String, String>;
@@ -86,7 +86,7 @@ fn value_from(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
     use std::net::Ipv4Addr;
 
     fn of(container: Value, sources: &Sources) -> Result<Vec<String>, String> {

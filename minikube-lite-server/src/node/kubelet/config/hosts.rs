@@ -1,8 +1,8 @@
 //! The files by which a Pod's containers know names of hosts: `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf`.
 
 use crate::node::network::DnsSettings;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
@@ -142,7 +142,7 @@ pub fn hosts(pod: &Value, ip: Ipv4Addr, hostname: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
 
     #[test]
     fn names_are_looked_up_as_the_pod_wants() {

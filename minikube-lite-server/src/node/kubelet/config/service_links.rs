@@ -2,8 +2,8 @@
 //! `BACKEND_PORT_80_TCP`, ...
 
 use crate::controllers::runtime::{Cached, Interner, Meta};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ impl ServiceLink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use shared_types::json::json;
     use shared_types::kinds;
 
     fn variables(service: Value) -> Vec<String> {

@@ -3,8 +3,8 @@
 use crate::client::Client;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::{self, Kind};
 use shared_types::status::Status;
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,8 +8,8 @@ use crate::node::runtime::files::{Mount, Tree, Volume};
 use crate::node::tokens::{TokenIssuer, TokenWanted};
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::{CompactString, Value};
 use shared_types::quantity::Quantity;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
@@ -156,7 +156,7 @@ fn make(spec: &Value, makings: &Makings<'_>) -> Result<Made, String> {
         paths.entry(spec.text("hostPath.path").to_string()).or_insert_with(|| Volume::empty(None)).clone()
     } else {
         let kind = spec.as_object().and_then(|spec| spec.keys().find(|key| *key != "name"));
-        let kind = kind.map_or("unknown", String::as_str);
+        let kind = kind.map_or("unknown", CompactString::as_str);
         return Err(format!("volumes of type {kind} are not supported by this node"));
     };
     Ok(Made { volume, files: None })
@@ -197,7 +197,7 @@ fn files_of(spec: &Value, makings: &Makings<'_>, before: &[VolumeFile]) -> Resul
                 files.push(VolumeFile { path: path.into(), content, mode });
             } else {
                 let kind = source.as_object().and_then(|source| source.keys().next());
-                return Err(format!("no supported projection: {}", kind.map_or("", String::as_str)));
+                return Err(format!("no supported projection: {}", kind.map_or("", CompactString::as_str)));
             }
         }
     } else {

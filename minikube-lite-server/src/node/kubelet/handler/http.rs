@@ -8,8 +8,8 @@ use http::header::{ACCEPT, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION, 
 use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::error::Error;
 use std::io;
 

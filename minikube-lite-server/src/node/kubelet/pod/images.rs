@@ -5,8 +5,8 @@ use crate::node::kubelet::container::State;
 use crate::node::kubelet::node::Node;
 use crate::node::runtime::Reference;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::time::Duration;
 
 impl PodState {

@@ -6,7 +6,7 @@ use crate::node::kubelet::news::{ContainerNews, News};
 use crate::node::kubelet::node::Node;
 use crate::node::runtime::container::Ended;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use shared_types::json::Value;
 use std::sync::Arc;
 
 /// The pause after which the API is asked again for what it could not give.

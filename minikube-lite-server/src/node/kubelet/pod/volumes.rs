@@ -7,8 +7,8 @@ use crate::node::kubelet::config::volumes::{Failures, Makings, PodVolumes};
 use crate::node::kubelet::news::News;
 use crate::node::kubelet::node::Node;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use std::sync::Arc;
 
 /// What a kubelet takes to begin with a Pod: what is not there before is not complained about.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::node::network::tests::{Cluster, identity};
-use serde_json::{Value, json};
+use shared_types::json::{Value, json};
 
 fn ports() -> Value {
     json!([{"name": "http", "protocol": "TCP", "port": 80}, {"name": "dns", "protocol": "UDP", "port": 53}])

@@ -1,8 +1,8 @@
 //! What the network keeps of Services and EndpointSlices.
 
 use crate::controllers::runtime::{Cached, Interner, Key, Meta};
-use serde_json::Value;
 use shared_types::fields::Fields;
+use shared_types::json::Value;
 use shared_types::kinds::Kind;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;

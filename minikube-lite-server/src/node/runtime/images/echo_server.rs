@@ -11,7 +11,7 @@ use ::http::header::{HOST, HeaderName, HeaderValue, SERVER};
 use ::http::{Request, StatusCode};
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
-use serde_json::json;
+use shared_types::json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -135,7 +135,7 @@ impl Echo {
     }
 
     fn ealen(&self, asked: &Asked, ends: Ends) -> String {
-        let headers: serde_json::Map<_, _> =
+        let headers: shared_types::json::Object =
             asked.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let answer = json!({
             "host": {"hostname": asked.host.split(':').next(), "ip": ends.peer.ip().to_string(), "ips": []},

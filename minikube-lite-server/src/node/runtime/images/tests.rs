@@ -3,7 +3,7 @@
 use super::testing::{With, start};
 use crate::node::runtime::images_file::ImagesFile;
 use crate::node::runtime::signal::Signal;
-use serde_json::Value;
+use shared_types::json::Value;
 
 fn args<'a>(args: &'a [&'a str]) -> With<'a> {
     With { args, ..With::default() }

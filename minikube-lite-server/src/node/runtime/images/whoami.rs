@@ -9,7 +9,7 @@ use ::http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use ::http::{Method, Request, StatusCode};
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
-use serde_json::json;
+use shared_types::json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::Ipv4Addr;

@@ -10,7 +10,7 @@ use crate::environment::Environment;
 use crate::node::network::tests::Cluster;
 use crate::node::network::{Accepted, Handler, Listening, PodNetwork};
 use futures_util::future::BoxFuture;
-use serde_json::json;
+use shared_types::json::json;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

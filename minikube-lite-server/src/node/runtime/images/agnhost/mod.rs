@@ -15,7 +15,7 @@ use ::http::{Request, StatusCode};
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use serde_json::json;
+use shared_types::json::json;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};

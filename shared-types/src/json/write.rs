@@ -1,7 +1,7 @@
 //! JSON as Go's encoder writes it, which is how Kubernetes shows it: keys sorted, `<`, `>` and `&` escaped.
 
+use crate::json::Value;
 use crate::number::format_json;
-use serde_json::Value;
 use std::fmt::Write;
 
 /// Writes a value without white space.
@@ -88,7 +88,7 @@ pub fn write_string(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn looks_as_from_go() {
