@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A journal of this many bytes is folded without waiting for a quiet moment ...
-const LONG: u64 = 32 << 20;
+const LONG: u64 = 64 << 20;
 /// ... and at this length, writes wait for it.
 const TOO_LONG: u64 = 4 * LONG;
 /// Without writes for this long, a journal is folded.

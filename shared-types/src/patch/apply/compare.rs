@@ -2,8 +2,8 @@
 
 use super::field_set::{FieldSet, mark};
 use super::shape::{Items, Shape, written};
-use crate::json::{Object, Value};
-use crate::schema::{Struct, Type};
+use crate::json::{CompactString, Object, Value};
+use crate::schema::{Field, Struct, Type};
 use std::collections::BTreeMap;
 
 /// How two states of an object differ.
@@ -71,7 +71,15 @@ fn members(value: Option<&Value>) -> Option<&Object> {
     value.and_then(Value::as_object)
 }
 
-fn add(nodes: &mut (Object, Object), element: String, differences: Nodes) {
+/// The element of a field or of a map's key.
+fn field_element(name: &str) -> CompactString {
+    let mut element = CompactString::with_capacity("f:".len() + name.len());
+    element.push_str("f:");
+    element.push_str(name);
+    element
+}
+
+fn add(nodes: &mut (Object, Object), element: CompactString, differences: Nodes) {
     match differences {
         (Some(changed), None) => drop(nodes.0.insert(element, Value::Object(changed))),
         (None, Some(removed)) => drop(nodes.1.insert(element, Value::Object(removed))),
@@ -85,51 +93,57 @@ fn add(nodes: &mut (Object, Object), element: String, differences: Nodes) {
 
 fn compare_structs(old: Option<&Value>, new: Option<&Value>, ty: &'static Struct, nodes: &mut (Object, Object)) {
     let (old, new) = (members(old), members(new));
-    let mut compare_field = |name: &str| {
-        let Some(field) = ty.field(name) else { return };
-        let before = old.and_then(|old| written(field, old.get(name)));
-        let after = new.and_then(|new| written(field, new.get(name)));
+    let mut compare_field = |field: &'static Field, before: Option<&Value>, after: Option<&Value>| {
+        let before = old.and_then(|_| written(field, before));
+        let after = new.and_then(|_| written(field, after));
         let differences = compare_values(before, after, Shape::of_field(field));
         if differences.0.is_some() || differences.1.is_some() {
-            add(nodes, ["f:", name].concat(), differences);
+            add(nodes, field_element(&field.name), differences);
         }
     };
-    for_each_name(old, new, &mut compare_field);
+    for_each_field(old, new, &mut |name, before, after| {
+        if let Some(field) = ty.field(name) {
+            compare_field(field, before, after);
+        }
+    });
     let absent = |object: Option<&Object>, name: &str| object.is_some_and(|object| !object.contains_key(name));
     // What neither has but one of them writes nevertheless: only where the other does not exist at all.
     if old.is_none() != new.is_none() {
         for field in ty.fields.iter().filter(|field| !field.omitempty) {
             if absent(old.or(new), &field.name) {
-                compare_field(&field.name);
+                compare_field(field, None, None);
             }
         }
     }
 }
 
-/// Visits the names that either object has, in order.
-fn for_each_name<'o>(old: Option<&'o Object>, new: Option<&'o Object>, visit: &mut impl FnMut(&'o str)) {
-    let mut old = old.into_iter().flat_map(|object| object.keys()).peekable();
-    let mut new = new.into_iter().flat_map(|object| object.keys()).peekable();
+/// Visits the fields that either object has, in order, with what each has there.
+fn for_each_field<'o>(
+    old: Option<&'o Object>,
+    new: Option<&'o Object>,
+    visit: &mut impl FnMut(&'o str, Option<&'o Value>, Option<&'o Value>),
+) {
+    let mut old = old.into_iter().flatten().peekable();
+    let mut new = new.into_iter().flatten().peekable();
     loop {
         let name = match (old.peek(), new.peek()) {
-            (Some(a), Some(b)) => (*a).min(*b),
-            (Some(a), None) => *a,
-            (None, Some(b)) => *b,
+            (Some((a, _)), Some((b, _))) => (*a).min(*b),
+            (Some((a, _)), None) => *a,
+            (None, Some((b, _))) => *b,
             (None, None) => return,
         };
-        old.next_if(|a| *a == name);
-        new.next_if(|b| *b == name);
-        visit(name);
+        let before = old.next_if(|(a, _)| *a == name).map(|(_, value)| value);
+        let after = new.next_if(|(b, _)| *b == name).map(|(_, value)| value);
+        visit(name, before, after);
     }
 }
 
 fn compare_maps(old: Option<&Value>, new: Option<&Value>, values: &'static Type, nodes: &mut (Object, Object)) {
     let (old, new) = (members(old), members(new));
-    for_each_name(old, new, &mut |name| {
-        let [before, after] = [old, new].map(|object| object.and_then(|object| object.get(name)));
+    for_each_field(old, new, &mut |name, before, after| {
         let differences = compare_values(before, after, Shape::of(values, None));
         if differences.0.is_some() || differences.1.is_some() {
-            add(nodes, ["f:", name].concat(), differences);
+            add(nodes, field_element(name), differences);
         }
     });
 }
@@ -156,10 +170,10 @@ fn compare_items(old: Option<&Value>, new: Option<&Value>, items: Items, nodes: 
 }
 
 /// The items by their path elements. Only lists that were never validated have more than one item for an element.
-fn group(list: Option<&Value>, items: Items) -> BTreeMap<String, Vec<&Value>> {
-    let mut map: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+fn group(list: Option<&Value>, items: Items) -> BTreeMap<CompactString, Vec<&Value>> {
+    let mut map: BTreeMap<CompactString, Vec<&Value>> = BTreeMap::new();
     for item in list.and_then(Value::as_array).into_iter().flatten() {
-        map.entry(items.stored_element(item)).or_default().push(item);
+        map.entry(items.stored_element(item).into()).or_default().push(item);
     }
     map
 }
@@ -181,7 +195,7 @@ fn fields_of(value: &Value, shape: Shape) -> Result<Option<Object>, String> {
             for (name, value) in members {
                 let shape = ty.field(name).map_or(Shape::Leaf, Shape::of_field);
                 if let Some(inner) = member_fields(value, shape)? {
-                    node.insert(["f:", name].concat(), Value::Object(inner));
+                    node.insert(field_element(name), Value::Object(inner));
                 }
             }
         }
@@ -189,7 +203,7 @@ fn fields_of(value: &Value, shape: Shape) -> Result<Option<Object>, String> {
             for (name, value) in members {
                 let mut inner = member_fields(value, Shape::of(values, None))?.unwrap_or_default();
                 mark(&mut inner);
-                node.insert(["f:", name].concat(), Value::Object(inner));
+                node.insert(field_element(name), Value::Object(inner));
             }
         }
         (Shape::Items(items), Value::Array(list)) => {
