@@ -80,7 +80,7 @@ impl Client {
     /// Objects of a namespace, or of all with `""`.
     pub async fn list(&self, kind: &'static Kind, namespace: &str, selector: &LabelSelector) -> Result<List, Status> {
         let (entries, revision) = self.registry.snapshot(kind, namespace);
-        let selected = entries.iter().filter(|e| selector.matches(&e.attributes.labels));
+        let selected = entries.iter().filter(|e| selector.matches(&e.attributes));
         Ok(List { items: selected.map(|e| e.object()).collect::<Result<_, _>>()?, revision })
     }
     /// All objects of a kind, not decoded yet.

@@ -112,40 +112,37 @@ pub trait Fields {
     }
 }
 
+/// The first part of a path, and the rest of it. Paths are short, and this runs many times for every request: quicker than
+/// `split_once`.
+fn split(path: &str) -> (&str, Option<&str>) {
+    match path.bytes().position(|byte| byte == b'.') {
+        Some(dot) => (&path[..dot], Some(&path[dot + 1..])),
+        None => (path, None),
+    }
+}
+
 impl Fields for Value {
     fn at(&self, path: &str) -> &Value {
         let mut value = self;
-        if path.is_empty() {
-            return value;
-        }
-        let mut rest = path;
-        loop {
-            // Paths are short, and this runs many times for every request: quicker than `split`.
-            let dot = rest.bytes().position(|byte| byte == b'.');
-            let part = dot.map_or(rest, |dot| &rest[..dot]);
+        let mut rest = Some(path).filter(|path| !path.is_empty());
+        while let Some(path) = rest {
+            let (part, deeper) = split(path);
             match value.as_object().and_then(|object| object.get(part)) {
                 Some(inner) => value = inner,
                 None => return &NULL,
             }
-            match dot {
-                Some(dot) => rest = &rest[dot + 1..],
-                None => return value,
-            }
+            rest = deeper;
         }
+        value
     }
 
     fn at_mut(&mut self, path: &str) -> &mut Value {
         let mut value = self;
-        if path.is_empty() {
-            return value;
-        }
-        for part in path.split('.') {
-            let object = value.map_mut("");
-            // An entry would need a name of its own even where there is one.
-            if !object.contains_key(part) {
-                object.insert(part.to_string(), Value::Null);
-            }
-            value = &mut object[part];
+        let mut rest = Some(path).filter(|path| !path.is_empty());
+        while let Some(path) = rest {
+            let (part, deeper) = split(path);
+            value = value.map_mut("").entry(part).or_insert(Value::Null);
+            rest = deeper;
         }
         value
     }

@@ -20,7 +20,7 @@ pub(super) enum Claim {
 
 /// How `object` stands to `owner`. An orphan is adopted only where `adoptable`.
 pub(super) fn claim(owner: &Meta, selector: &LabelSelector, object: &Meta, adoptable: bool) -> Claim {
-    let matches = || selector.matches(&object.labels);
+    let matches = || selector.matches(&*object.labels);
     match object.controller() {
         Some(controller) if controller.uid != owner.uid => Claim::Not,
         Some(_) if matches() => Claim::Ours,

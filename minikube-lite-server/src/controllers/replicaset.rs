@@ -80,7 +80,7 @@ impl Controller {
             return;
         }
         for set in self.informers.replica_sets.in_namespace(&orphan.meta.namespace) {
-            if selector(&set.object).is_some_and(|selector| selector.matches(&orphan.meta.labels)) {
+            if selector(&set.object).is_some_and(|selector| selector.matches(&*orphan.meta.labels)) {
                 self.queue.add(set.meta.key());
             }
         }

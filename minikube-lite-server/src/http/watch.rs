@@ -161,8 +161,7 @@ impl Writer {
             (Some(previous), None) => return self.object(Seen::Deleted, previous, event.revision).map(Some),
         };
         if self.request.format.shape == Shape::Object && !event::is_view(self.request.kind) {
-            let slot = &event.encoded[seen as usize];
-            return Ok(Some(slot.get_or_init(|| line(seen.name(), &entry.bytes)).clone()));
+            return Ok(Some(event.encoded.get(seen.name(), || line(seen.name(), &entry.bytes))));
         }
         self.object(seen, entry, event.revision).map(Some)
     }

@@ -134,7 +134,7 @@ impl Registry {
         }
         // Validation sees to it that this is the phase of those, and only those, that are being deleted.
         let entry = self.get(kinds::named("Namespace"), "", namespace)?;
-        if entry.attributes.fields.first().is_none_or(|phase| &**phase != "Terminating") {
+        if entry.attributes.field(0) != "Terminating" {
             return Ok(());
         }
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");

@@ -1,5 +1,6 @@
 //! Listing and watching: selectors, pages, consistent snapshots.
 
+use super::attributes::label_sketch;
 use super::{Attributes, Entry, Event, ListOptions, Match, Registry, key, prefix, strategy_of};
 use crate::store::{self, Scan};
 use base64::Engine as _;
@@ -11,7 +12,6 @@ use shared_types::kinds::Kind;
 use shared_types::selector::{FieldSelector, LabelSelector};
 use shared_types::status::{Status, StatusCause, StatusDetails};
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// A page of a list.
@@ -73,31 +73,16 @@ impl Selection {
     }
 
     pub fn matches(&self, entry: &Entry) -> bool {
-        self.labels.matches(&entry.attributes.labels)
+        self.labels.matches(&entry.attributes)
             && (self.fields.is_everything()
                 || self.fields.matches(|field| match field {
                     "metadata.name" => Cow::Borrowed(entry.name()),
                     "metadata.namespace" => Cow::Borrowed(entry.namespace()),
                     other => {
                         let index = self.selectable.iter().position(|known| *known == other);
-                        Cow::Borrowed(index.and_then(|i| entry.attributes.fields.get(i)).map_or("", |value| value))
+                        Cow::Borrowed(index.map_or("", |index| entry.attributes.field(index)))
                     }
                 }))
-    }
-}
-
-/// Two bits that stand for a label.
-fn label_sketch(key: &str, value: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (key, value).hash(&mut hasher);
-    let hash = hasher.finish();
-    1 << (hash & 63) | 1 << (hash >> 6 & 63)
-}
-
-impl store::Sketched for Attributes {
-    fn sketch(&self) -> u64 {
-        let labels = self.labels.iter().map(|(key, value)| label_sketch(key, value.as_str().unwrap_or("")));
-        labels.fold(0, std::ops::BitOr::bitor)
     }
 }
 
@@ -276,11 +261,10 @@ mod tests {
     fn what_is_selected_has_all_bits_of_its_selector() {
         for n in 0..200 {
             let labels = json!({"app": format!("a{}", n % 7), "n": n.to_string()});
-            let labels = labels.as_object().unwrap().clone();
-            let attributes = Attributes { labels, ..Attributes::default() };
+            let attributes = Attributes::default().with_labels(labels.as_object().unwrap());
             for text in [format!("n={n}"), format!("app=a{},n in ({n})", n % 7), format!("app,n!={}", n + 1)] {
                 let labels = LabelSelector::parse(&text).unwrap();
-                assert!(labels.matches(&attributes.labels));
+                assert!(labels.matches(&attributes));
                 let selection = Selection { labels, fields: FieldSelector::default(), selectable: &[] };
                 assert_eq!(selection.sketch() & !attributes.sketch(), 0, "{text}");
             }

@@ -4,6 +4,7 @@
 //! preconditions, generation, finalizers, graceful deletion, propagation, dry runs and managed fields. The verbs are one
 //! file each.
 
+mod attributes;
 pub mod check;
 mod config_map;
 mod create;
@@ -40,6 +41,7 @@ mod strategy;
 mod update;
 mod update_metadata;
 
+pub use attributes::Attributes;
 pub use delete::Deleted;
 pub use list::{Listing, Selection, Watch};
 pub use options::{DeleteOptions, ListOptions, Match, Preconditions, Propagation, WriteOptions};
@@ -49,20 +51,12 @@ pub use update::uid_conflict;
 use crate::environment::Environment;
 use crate::store::{self, Expect, Template, Write, WriteError};
 use shared_types::fields::Fields;
-use shared_types::json::{self, Object, Value};
+use shared_types::json::{self, Value};
 use shared_types::kinds::{self, Kind};
 use shared_types::mask::Mask;
 use shared_types::schema;
 use shared_types::status::Status;
 use std::sync::Arc;
-
-/// What selectors look at, derived from every stored object.
-#[derive(Clone, Debug, Default)]
-pub struct Attributes {
-    pub labels: Object,
-    /// Values of the kind's [`Strategy::selectable_fields`], in their order.
-    pub fields: Box<[Box<str>]>,
-}
 
 /// A stored object at one revision, encoded.
 pub type Entry = store::Entry<Attributes>;
@@ -134,15 +128,9 @@ pub struct Registry {
 pub fn attributes_of_bytes(bucket: &str, bytes: &[u8]) -> Attributes {
     let kind = kinds::KINDS.iter().find(|kind| kind.plural == bucket);
     match (kind, json::parse(bytes)) {
-        (Some(kind), Ok(object)) => attributes(kind, &object),
+        (Some(kind), Ok(object)) => Attributes::of(kind, &object),
         _ => Attributes::default(),
     }
-}
-
-fn attributes(kind: &'static Kind, object: &Value) -> Attributes {
-    let strategy = strategy_of(kind);
-    let fields = strategy.selectable_fields().iter().map(|field| strategy.field_value(object, field).as_ref().into());
-    Attributes { labels: object.map("metadata.labels").clone(), fields: fields.collect() }
 }
 
 /// The key of an object within its kind's bucket.
@@ -230,7 +218,7 @@ impl Registry {
         expect: Expect,
         deleted: bool,
     ) -> Result<Arc<Entry>, WriteError> {
-        self.commit_with(kind, object, bytes, expect, deleted, attributes(kind, object)).await
+        self.commit_with(kind, object, bytes, expect, deleted, Attributes::of(kind, object)).await
     }
 
     /// [`Registry::commit`] of an object whose attributes are known. Of `object`, only the metadata is looked at.
@@ -261,7 +249,7 @@ impl Registry {
             key: key(kind, object.namespace(), object.name()).into(),
             revision,
             bytes: bytes.into(),
-            attributes: attributes(kind, object),
+            attributes: Attributes::of(kind, object),
         })
     }
 }

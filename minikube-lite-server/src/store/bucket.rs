@@ -7,9 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 /// How much history a bucket keeps: at most this many events ...
-const MAX_EVENTS: usize = 20_000;
+const MAX_EVENTS: usize = 10_000;
 /// ... and this many bytes of superseded values.
-const MAX_BYTES: usize = 12 << 20;
+const MAX_BYTES: usize = 6 << 20;
+/// So many of the newest events stay encoded for watchers.
+const ENCODED: usize = 256;
 
 /// A part of a list, consistent as of `revision`.
 #[derive(Debug)]
@@ -176,6 +178,9 @@ impl<A> Bucket<A> {
             state.last = event.revision;
             state.history_bytes += superseded(&event);
             state.history.push_back(event);
+            if let Some(older) = state.history.len().checked_sub(ENCODED + 1) {
+                state.history[older].encoded.forget();
+            }
         }
         while state.history.len() > MAX_EVENTS || state.history_bytes > MAX_BYTES {
             let Some(oldest) = state.history.pop_front() else { break };

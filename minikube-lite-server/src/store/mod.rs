@@ -25,7 +25,7 @@ use bucket::Bucket;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 /// A value at one revision. `A` is what the layer above derives from every value to select by (labels, fields).
@@ -60,8 +60,27 @@ pub struct Event<A> {
     pub entry: Arc<Entry<A>>,
     /// The value before; `None` for a creation.
     pub previous: Option<Arc<Entry<A>>>,
-    /// The event as sent to watchers, kept here by the layer above so that it is encoded once for all of them.
-    pub encoded: [OnceLock<Bytes>; 3],
+    /// The event as sent to watchers, encoded by the layer above once for all of them.
+    pub encoded: Encoded,
+}
+
+/// What the layer above last made of an event to send it. It is kept while the event is new, and many watchers take it.
+#[derive(Debug, Default)]
+pub struct Encoded(Mutex<Option<Box<(&'static str, Bytes)>>>);
+
+impl Encoded {
+    /// The event in the form called `form`, made if it is not there.
+    pub fn get(&self, form: &'static str, make: impl FnOnce() -> Bytes) -> Bytes {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some(kept) if kept.0 == form => kept.1.clone(),
+            _ => kept.insert(Box::new((form, make()))).1.clone(),
+        }
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// An encoded value that lacks only its own revision, which is not known before it is committed.

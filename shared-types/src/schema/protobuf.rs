@@ -123,7 +123,7 @@ fn add(object: &mut Object, name: &str, ty: &'static Type, wire: Wire<'_>, depth
             };
             map.insert(key, entry);
         }
-        single => drop(object.insert(name.to_string(), value(single, wire, depth)?)),
+        single => drop(object.insert(name, value(single, wire, depth)?)),
     }
     Ok(())
 }

@@ -79,11 +79,23 @@ impl LabelSelector {
             .collect();
         LabelSelector { requirements }
     }
-    pub fn matches(&self, labels: &Object) -> bool {
+    pub fn matches(&self, labels: &impl Labels) -> bool {
         self.requirements.iter().all(|requirement| requirement.matches(labels))
     }
     pub fn is_everything(&self) -> bool {
         self.requirements.is_empty()
+    }
+}
+
+/// Labels, wherever they are kept.
+pub trait Labels {
+    /// The value of a label, if it is there.
+    fn label(&self, key: &str) -> Option<&str>;
+}
+
+impl Labels for Object {
+    fn label(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Value::as_str)
     }
 }
 
@@ -151,8 +163,8 @@ impl Requirement {
     }
 
     /// Whether `labels` meet the requirement. A label that is absent is not in any set, and differs from any value.
-    pub fn matches(&self, labels: &Object) -> bool {
-        let label = labels.get(&self.key).and_then(Value::as_str);
+    pub fn matches(&self, labels: &impl Labels) -> bool {
+        let label = labels.label(&self.key);
         let among = |label: &str| self.values.iter().any(|value| value == label);
         let compared = |holds: fn(i64, i64) -> bool| {
             let number = label.and_then(|label| label.parse().ok());

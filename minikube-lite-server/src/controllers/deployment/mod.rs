@@ -87,7 +87,7 @@ impl Controller {
             (Some(new), _) => self.queue.add(new),
             (None, Some(orphan)) => {
                 for deployment in self.informers.deployments.in_namespace(&orphan.meta.namespace) {
-                    if selector(&deployment.object).is_some_and(|selector| selector.matches(&orphan.meta.labels)) {
+                    if selector(&deployment.object).is_some_and(|selector| selector.matches(&*orphan.meta.labels)) {
                         self.queue.add(deployment.meta.key());
                     }
                 }

@@ -244,7 +244,7 @@ impl<'a> Peers<'a> {
 
 fn selects(term: &Value, pod: &PodView) -> bool {
     let selector = LabelSelector::from_object(term.at("labelSelector")).ok().flatten();
-    selector.is_some_and(|selector| selector.matches(&pod.meta.labels))
+    selector.is_some_and(|selector| selector.matches(&*pod.meta.labels))
 }
 
 /// Whether a term of a Pod in `own` looks at the namespace `other`. A namespace selector is taken to match all.
@@ -265,7 +265,7 @@ fn others(informers: &Informers, pod: &PodView, term: &Value) -> Vec<Arc<PodView
         other.is_active()
             && other.meta.uid != pod.meta.uid
             && in_namespaces(term, &pod.meta.namespace, &other.meta.namespace)
-            && selector.as_ref().is_some_and(|selector| selector.matches(&other.meta.labels))
+            && selector.as_ref().is_some_and(|selector| selector.matches(&*other.meta.labels))
     });
     pods
 }

@@ -73,7 +73,7 @@ fn mount_credentials(pod: &mut Value, suffix: &str) {
 fn push(object: &mut Value, path: &str, item: Value) {
     match object.at_mut(path) {
         Value::Array(list) => list.push(item),
-        other => *other = json!([item]),
+        other => *other = Value::Array(vec![item]),
     }
 }
 

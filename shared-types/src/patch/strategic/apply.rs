@@ -56,7 +56,7 @@ fn merge_map(object: &mut Object, patch: &mut Object, shape: Shape) -> Result<()
             (Some(Value::Array(list)), Value::Array(patch)) => merge_list(list, patch, member)?,
             (_, value) => match new_content(value) {
                 Some(value) => {
-                    object.insert(name.to_string(), value);
+                    object.insert(name, value);
                 }
                 None => {
                     object.remove(name);
@@ -92,7 +92,7 @@ fn merge_ordered_list(object: &mut Object, patch: &mut Object, name: &str, membe
         Some(Value::Array(changes)) => Some(changes),
         // Deleting or replacing the whole list needs no order.
         Some(other) => {
-            patch.insert(name.to_string(), other);
+            patch.insert(name, other);
             return Ok(());
         }
     };
@@ -106,7 +106,7 @@ fn merge_ordered_list(object: &mut Object, patch: &mut Object, name: &str, membe
             Some(changes) => {
                 let mut list: Vec<Value> = changes.iter().filter_map(without_patches).collect();
                 put_in_order(&mut list, &order, &[], key);
-                object.insert(name.to_string(), list.into());
+                object.insert(name, list.into());
                 return Ok(());
             }
             None => return Ok(()),
