@@ -41,7 +41,7 @@ impl Registry {
                     for (field, defaults, which) in [("requests", &requests, "request"), ("limits", &maxima, "limit")] {
                         let path = format!("resources.{field}");
                         let missing: Vec<_> =
-                            defaults.iter().filter(|(name, _)| !container.map(&path).contains_key(*name)).collect();
+                            defaults.iter().filter(|(name, _)| !container.map(&path).contains_key(name)).collect();
                         if missing.is_empty() {
                             continue;
                         }

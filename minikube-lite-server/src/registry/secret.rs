@@ -40,7 +40,7 @@ impl Strategy for Secret {
         }
         let is_empty = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or("").is_empty();
         let missing = |keys: &[&'static str]| -> Vec<&'static str> {
-            keys.iter().copied().filter(|key| !data.contains_key(*key)).collect()
+            keys.iter().copied().filter(|key| !data.contains_key(key)).collect()
         };
         let required = match secret.text("type") {
             "kubernetes.io/service-account-token" => {

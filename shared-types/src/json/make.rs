@@ -11,64 +11,46 @@ use std::sync::Arc;
 #[macro_export]
 macro_rules! json {
     (null) => { $crate::json::Value::Null };
-    ([]) => { $crate::json::Value::Array(::std::vec::Vec::new()) };
-    ([$($items:tt)+]) => {{
-        let mut items = ::std::vec::Vec::new();
-        $crate::json_items!(items $($items)+);
-        $crate::json::Value::Array(items)
-    }};
-    ({}) => { $crate::json::Value::Object($crate::json::Object::new()) };
-    ({$($fields:tt)+}) => {{
-        let mut object = $crate::json::Object::new();
-        $crate::json_fields!(object $($fields)+);
-        $crate::json::Value::Object(object)
-    }};
+    ([$($items:tt)*]) => { $crate::json::Value::Array($crate::json_items!([] $($items)*)) };
+    ({$($fields:tt)*}) => { $crate::json::Value::Object($crate::json_fields!([] $($fields)*)) };
     ($value:expr) => { $crate::json::ToValue::to_value(&$value) };
 }
 
-/// The items of a list, for [`json!`]: the first, then the rest.
+/// The items of a list, for [`json!`]: those that are made, then the rest.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! json_items {
-    ($items:ident) => {};
-    ($items:ident null $(, $($rest:tt)*)?) => {
-        $items.push($crate::json!(null));
-        $($crate::json_items!($items $($rest)*);)?
+    ([$($made:expr),*]) => { ::std::vec![$($made),*] };
+    ([$($made:expr),*] null $(, $($rest:tt)*)?) => {
+        $crate::json_items!([$($made,)* $crate::json!(null)] $($($rest)*)?)
     };
-    ($items:ident [$($value:tt)*] $(, $($rest:tt)*)?) => {
-        $items.push($crate::json!([$($value)*]));
-        $($crate::json_items!($items $($rest)*);)?
+    ([$($made:expr),*] [$($value:tt)*] $(, $($rest:tt)*)?) => {
+        $crate::json_items!([$($made,)* $crate::json!([$($value)*])] $($($rest)*)?)
     };
-    ($items:ident {$($value:tt)*} $(, $($rest:tt)*)?) => {
-        $items.push($crate::json!({$($value)*}));
-        $($crate::json_items!($items $($rest)*);)?
+    ([$($made:expr),*] {$($value:tt)*} $(, $($rest:tt)*)?) => {
+        $crate::json_items!([$($made,)* $crate::json!({$($value)*})] $($($rest)*)?)
     };
-    ($items:ident $value:expr $(, $($rest:tt)*)?) => {
-        $items.push($crate::json!($value));
-        $($crate::json_items!($items $($rest)*);)?
+    ([$($made:expr),*] $value:expr $(, $($rest:tt)*)?) => {
+        $crate::json_items!([$($made,)* $crate::json!($value)] $($($rest)*)?)
     };
 }
 
-/// The fields of an object, for [`json!`]: the first, then the rest.
+/// The fields of an object, for [`json!`]: those that are made, then the rest.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! json_fields {
-    ($object:ident) => {};
-    ($object:ident $name:tt: null $(, $($rest:tt)*)?) => {
-        $object.insert($name, $crate::json!(null));
-        $($crate::json_fields!($object $($rest)*);)?
+    ([$($made:expr),*]) => { $crate::json::Object::from_unsorted(::std::vec![$($made),*]) };
+    ([$($made:expr),*] $name:tt: null $(, $($rest:tt)*)?) => {
+        $crate::json_fields!([$($made,)* ($name.into(), $crate::json!(null))] $($($rest)*)?)
     };
-    ($object:ident $name:tt: [$($value:tt)*] $(, $($rest:tt)*)?) => {
-        $object.insert($name, $crate::json!([$($value)*]));
-        $($crate::json_fields!($object $($rest)*);)?
+    ([$($made:expr),*] $name:tt: [$($value:tt)*] $(, $($rest:tt)*)?) => {
+        $crate::json_fields!([$($made,)* ($name.into(), $crate::json!([$($value)*]))] $($($rest)*)?)
     };
-    ($object:ident $name:tt: {$($value:tt)*} $(, $($rest:tt)*)?) => {
-        $object.insert($name, $crate::json!({$($value)*}));
-        $($crate::json_fields!($object $($rest)*);)?
+    ([$($made:expr),*] $name:tt: {$($value:tt)*} $(, $($rest:tt)*)?) => {
+        $crate::json_fields!([$($made,)* ($name.into(), $crate::json!({$($value)*}))] $($($rest)*)?)
     };
-    ($object:ident $name:tt: $value:expr $(, $($rest:tt)*)?) => {
-        $object.insert($name, $crate::json!($value));
-        $($crate::json_fields!($object $($rest)*);)?
+    ([$($made:expr),*] $name:tt: $value:expr $(, $($rest:tt)*)?) => {
+        $crate::json_fields!([$($made,)* ($name.into(), $crate::json!($value))] $($($rest)*)?)
     };
 }
 

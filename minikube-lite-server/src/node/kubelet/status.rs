@@ -69,7 +69,7 @@ impl Report {
         let status = pod.map_mut("status");
         for (field, value) in &self.fields {
             if value.is_null() {
-                status.remove(*field);
+                status.remove(field);
             } else {
                 status.insert((*field).to_string(), value.clone());
             }

@@ -87,12 +87,12 @@ fn validate_annotation_update(pod: &Value, old: &Value, errors: &mut ErrorList) 
         _ => None,
     };
     let (new, old) = (pod.map("metadata.annotations"), old.map("metadata.annotations"));
-    for (key, _) in old.iter().filter(|(key, value)| new.get(*key) != Some(value)) {
+    for (key, _) in old.iter().filter(|(key, value)| new.get(key) != Some(value)) {
         if let Some(what) = what(key) {
             errors.push(FieldError::forbidden(&path.key(key), format!("may not remove or update {what}")));
         }
     }
-    for key in new.keys().filter(|key| !old.contains_key(*key)) {
+    for key in new.keys().filter(|key| !old.contains_key(key)) {
         if let Some(what) = what(key) {
             errors.push(FieldError::forbidden(&path.key(key), format!("may not add {what}")));
         }

@@ -81,7 +81,7 @@ impl FieldSet {
 
     /// Whether the set has the field at `path`, a list of `FieldsV1` elements.
     pub fn contains(&self, path: &[&str]) -> bool {
-        let node = path.iter().try_fold(&self.0, |node, element| node.get(*element)?.as_object());
+        let node = path.iter().try_fold(&self.0, |node, element| node.get(element)?.as_object());
         node.is_some_and(is_member)
     }
 

@@ -84,7 +84,7 @@ fn diff_maps(
             _ => {}
         }
     }
-    let gone: Vec<&CompactString> = original.keys().filter(|name| !modified.contains_key(*name)).collect();
+    let gone: Vec<&CompactString> = original.keys().filter(|name| !modified.contains_key(name)).collect();
     if retain_keys && (!patch.is_empty() || !gone.is_empty()) {
         let keys: Vec<&CompactString> =
             modified.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name).collect();
