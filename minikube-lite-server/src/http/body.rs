@@ -12,18 +12,25 @@ use shared_types::json::Value;
 use shared_types::kinds::{self, Kind};
 use shared_types::schema::{self, Envelope};
 use shared_types::status::Status;
+use std::time::Duration;
 
 /// The largest body that is read, in bytes, as kube-apiserver's.
 const LIMIT: usize = 3 << 20;
+
+/// For so long, what is sent beyond the limit is read and thrown away.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Reads a whole body.
 ///
 /// # Errors
 /// `RequestEntityTooLarge`, or `BadRequest` when the client goes away in the middle.
-pub async fn read(body: Body) -> Result<Bytes, Status> {
-    match Limited::new(body, LIMIT).collect().await {
+pub async fn read(mut body: Body) -> Result<Bytes, Status> {
+    match Limited::new(&mut body, LIMIT).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(problem) if problem.is::<LengthLimitError>() => {
+            // Over HTTP/1.1 a client may look for the answer only when it has sent all.
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = tokio::time::timeout(LINGER, rest).await;
             Err(Status::request_too_large(format!("Request entity too large: limit is {LIMIT}")))
         }
         Err(problem) => Err(Status::bad_request(format!("the request body cannot be read: {problem}"))),

@@ -2,8 +2,8 @@
 //!
 //! [`Value`] is used as [`serde_json::Value`] is, and read and written by serde_json; it differs in how it lies in
 //! memory. An object is one list of fields sorted by name, in one piece, and a text of up to 24 bytes (most of
-//! Kubernetes' names and values) lies within the value itself. A decoded Pod takes about a sixth of what the same Pod
-//! takes as B-trees of separately allocated texts, and is made and freed several times as fast.
+//! Kubernetes' names and values) lies within the value itself. A Pod of 2.6 kB takes 12 kB in 53 pieces (7 kB once
+//! cloned), where B-trees of separate texts took 25 kB in 213; cloning and freeing it takes half the time.
 
 mod make;
 mod object;

@@ -7,8 +7,9 @@ use std::fmt;
 
 /// The fields of a JSON object, sorted by name (byte by byte), each name once.
 ///
-/// A list in one piece: an object has few fields as a rule, and is read more often than changed. Adding one in the middle moves those behind it. Many fields in any order are
-/// best added at once ([`Extend`], [`FromIterator`]), which sorts them once.
+/// A list in one piece: an object has few fields as a rule, and is read more often than changed. Adding a field in the
+/// middle moves those behind it; many fields in any order are best added at once ([`Extend`], [`FromIterator`]), which
+/// sorts them once.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Object {
     fields: Vec<(CompactString, Value)>,
