@@ -3,7 +3,6 @@
 use super::{CompactString, Object, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Makes a [`Value`](crate::json::Value) of JSON, with Rust expressions as values and, in variables or brackets, as
 /// names: `json!({"name": name, (key): [1, null]})`. Expressions are borrowed; their types are those of
@@ -61,18 +60,6 @@ pub trait ToValue {
 }
 
 impl<T: ToValue + ?Sized> ToValue for &T {
-    fn to_value(&self) -> Value {
-        (**self).to_value()
-    }
-}
-
-impl<T: ToValue + ?Sized> ToValue for &mut T {
-    fn to_value(&self) -> Value {
-        (**self).to_value()
-    }
-}
-
-impl<T: ToValue + ?Sized> ToValue for Arc<T> {
     fn to_value(&self) -> Value {
         (**self).to_value()
     }

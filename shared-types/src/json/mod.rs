@@ -15,7 +15,7 @@ mod write;
 pub use crate::json;
 pub use compact_str::CompactString;
 pub use make::ToValue;
-pub use object::{Entry, Object};
+pub use object::Object;
 pub use parse::parse;
 pub(crate) use parse::parse_masked;
 pub use serde::{from_value, to_value};

@@ -32,11 +32,6 @@ impl Object {
         Object { fields: Vec::new() }
     }
 
-    /// An object without fields that has room for some.
-    pub fn with_capacity(capacity: usize) -> Object {
-        Object { fields: Vec::with_capacity(capacity) }
-    }
-
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()
@@ -75,11 +70,6 @@ impl Object {
         self.position(name).map(|at| &mut self.fields[at].1)
     }
 
-    /// The field `name` with its name as the object has it.
-    pub fn get_key_value(&self, name: &str) -> Option<(&CompactString, &Value)> {
-        self.position(name).map(|at| (&self.fields[at].0, &self.fields[at].1))
-    }
-
     /// Whether there is a field `name`.
     pub fn contains_key(&self, name: &str) -> bool {
         self.position(name).is_some()
@@ -99,12 +89,7 @@ impl Object {
 
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.remove_entry(name).map(|(_, value)| value)
-    }
-
-    /// Takes a field out, with its name.
-    pub fn remove_entry(&mut self, name: &str) -> Option<(CompactString, Value)> {
-        self.position(name).map(|at| self.fields.remove(at))
+        self.position(name).map(|at| self.fields.remove(at).1)
     }
 
     /// The place of a field, there or not yet.
@@ -115,15 +100,6 @@ impl Object {
     /// Keeps the fields that `keep` is true of.
     pub fn retain(&mut self, mut keep: impl FnMut(&CompactString, &mut Value) -> bool) {
         self.fields.retain_mut(|(name, value)| keep(name, value));
-    }
-
-    /// Takes all fields of another object, which come before those that are here already.
-    pub fn append(&mut self, other: &mut Object) {
-        if self.is_empty() {
-            std::mem::swap(self, other);
-        } else {
-            self.extend(std::mem::take(other));
-        }
     }
 
     /// Takes all fields out.
@@ -159,11 +135,6 @@ impl Object {
     /// The values, in the order of their names.
     pub fn into_values(self) -> impl DoubleEndedIterator<Item = Value> + ExactSizeIterator {
         self.fields.into_iter().map(|(_, value)| value)
-    }
-
-    /// The names, in order.
-    pub fn into_keys(self) -> impl DoubleEndedIterator<Item = CompactString> + ExactSizeIterator {
-        self.fields.into_iter().map(|(name, _)| name)
     }
 
     /// An object of fields in any order; of those with one name the last counts.

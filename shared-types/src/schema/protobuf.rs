@@ -119,7 +119,7 @@ fn add(object: &mut Object, name: &str, ty: &'static Type, wire: Wire<'_>, depth
                     wrapped.remove("items").unwrap_or_default()
                 }
                 (Some(wire), element) => value(element, wire, depth)?,
-                (None, _) => Value::String(String::new().into()),
+                (None, _) => Value::from(""),
             };
             map.insert(key, entry);
         }
