@@ -180,6 +180,20 @@ impl Signals {
         }
     }
 
+    /// Waits for this signal, and leaves the others for later.
+    pub async fn take(&mut self, signal: Signal) {
+        loop {
+            {
+                let pending = &mut self.0.state().pending;
+                if let Some(at) = pending.iter().position(|other| *other == signal) {
+                    pending.remove(at);
+                    return;
+                }
+            }
+            self.0.arrived.notified().await;
+        }
+    }
+
     /// A signal that has arrived already.
     pub fn try_next(&mut self) -> Option<Signal> {
         self.0.state().pending.pop_front()
@@ -202,6 +216,11 @@ mod tests {
         assert_eq!(queue.deliver(Signal::Kill), Delivery::Default);
         assert_eq!(signals.next().await, Signal::Term);
         assert_eq!(signals.try_next(), None);
+        signals.handle(&[Signal::Term, Signal::Usr1]);
+        assert_eq!(queue.deliver(Signal::Usr1), Delivery::Queued);
+        assert_eq!(queue.deliver(Signal::Term), Delivery::Queued);
+        signals.take(Signal::Term).await;
+        assert_eq!((signals.try_next(), signals.try_next()), (Some(Signal::Usr1), None));
     }
 
     #[test]

@@ -118,7 +118,10 @@ impl State {
         let byte = if byte == b'\r' { b'\n' } else { byte };
         match byte {
             INTERRUPT | QUIT => {
+                // What has been typed ahead goes too.
                 self.edited.clear();
+                self.ready.clear();
+                self.held = 0;
                 caret(byte, shown);
                 return Some(if byte == INTERRUPT { Signal::Int } else { Signal::Quit });
             }
@@ -248,8 +251,7 @@ impl Sink for Keyboard {
                     }
                     while state.held < TYPED && signal.is_none() {
                         let Some(byte) = rest.next() else { break };
-                        let key = state.key(*byte, &mut shown);
-                        signal = key.and_then(|signal| Some((state.foreground.clone()?, signal)));
+                        signal = state.key(*byte, &mut shown);
                     }
                     if state.no_echo {
                         shown.clear();
@@ -258,8 +260,11 @@ impl Sink for Keyboard {
                 };
                 self.line.typed.notify_one();
                 self.shown.write(&shown).await?;
-                if let Some(((world, group), signal)) = signal {
-                    world.signal_group(group, signal);
+                if let Some(signal) = signal {
+                    let foreground = self.line.state().foreground.clone();
+                    if let Some((world, group)) = foreground {
+                        world.signal_group(group, signal);
+                    }
                 }
                 if full {
                     taken.await;
@@ -300,6 +305,7 @@ mod tests {
         assert_eq!(typed("a bc\x17d\r").await, ("a d\n".into(), format!("a bc{}d\r\n", back(2))));
         assert_eq!(typed("a bc\x15d\r").await, ("d\n".into(), format!("a bc{}d\r\n", back(4))));
         assert_eq!(typed("no\x03yes\n").await, ("yes\n".into(), "no^Cyes\r\n".into()));
+        assert_eq!(typed("no\n\x03yes\n").await, ("yes\n".into(), "no\r\n^Cyes\r\n".into()));
         assert_eq!(typed("\x1b[A\x08\x08\x08\x08\n").await, ("\n".into(), format!("^[[A{}\r\n", back(4))));
     }
 

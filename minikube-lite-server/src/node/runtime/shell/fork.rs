@@ -5,7 +5,7 @@ use super::syntax::{Command, Execution, Node};
 use super::{Flow, Shell};
 use crate::node::runtime::pipe::{Input, pipe};
 use crate::node::runtime::signal::{Signal, Signals};
-use crate::node::runtime::world::{CannotStart, Child, Start};
+use crate::node::runtime::world::{CannotStart, Child, Exit, Start};
 use std::sync::Arc;
 
 /// The most bytes that `$(...)` may give.
@@ -142,18 +142,44 @@ impl Shell {
                 Err(error) => return self.cannot_fork(&error).await,
             }
         }
-        let mut failed = 0;
+        let (mut failed, mut interrupted) = (0, false);
         for child in &mut children {
-            self.status = child.wait().await.code;
+            let exit = self.wait_for(child, group).await;
+            self.status = exit.code;
             if self.status != 0 {
                 failed = self.status;
             }
+            interrupted |= exit.signal == Some(Signal::Int);
         }
         if self.options.pipe_fail {
             self.status = failed;
         }
         self.to_foreground();
-        Flow::Next
+        if interrupted { self.interrupted().await } else { Flow::Next }
+    }
+
+    /// Waits for a process of the job in the foreground. `^C` is for that job, even if it came when the job was about to start.
+    pub(super) async fn wait_for(&mut self, child: &mut Child, group: Option<u32>) -> Exit {
+        loop {
+            tokio::select! {
+                biased;
+                exit = child.wait() => return exit,
+                () = self.signals.take(Signal::Int), if self.interactive => {
+                    self.world.signal_group(group.unwrap_or(child.pid), Signal::Int);
+                }
+            }
+        }
+    }
+
+    /// What comes after `^C` has ended a job: a shell that is typed into goes back to its prompt.
+    pub(super) async fn interrupted(&mut self) -> Flow {
+        if !self.interactive {
+            return Flow::Next;
+        }
+        let _ = self.stdout().write(b"\n").await;
+        self.status = 128 + Signal::Int.number();
+        self.failed = true;
+        Flow::Exit
     }
 
     /// Runs a command and does not wait for it.

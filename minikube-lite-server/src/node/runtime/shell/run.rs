@@ -4,7 +4,7 @@ use super::redirect::Streams;
 use super::syntax::{Command, Connector, Execution, Node, Simple};
 use super::{Becoming, DEPTH, Flavor, Flow, Shell, builtins};
 use crate::node::runtime::process::Process;
-use crate::node::runtime::signal::Signals;
+use crate::node::runtime::signal::{Signal, Signals};
 use crate::node::runtime::world::Start;
 use futures_util::future::BoxFuture;
 use std::io;
@@ -51,9 +51,13 @@ impl Shell {
                     let group = (!self.interactive).then_some(self.group);
                     match self.fork(inner.clone(), self.streams.clone(), group, Execution::Foreground) {
                         Ok(mut child) => {
-                            self.status = child.wait().await.code;
+                            let exit = self.wait_for(&mut child, group).await;
+                            self.status = exit.code;
                             self.to_foreground();
-                            self.after(Flow::Next)
+                            match exit.signal {
+                                Some(Signal::Int) => self.interrupted().await,
+                                _ => self.after(Flow::Next),
+                            }
                         }
                         Err(error) => self.cannot_fork(&error).await,
                     }
@@ -370,6 +374,7 @@ impl Shell {
         if last && self.traps.is_empty() && !self.interactive {
             return self.become_program(executable.program, argv, env);
         }
+        let group = (!self.interactive).then_some(self.group);
         let start = Start {
             argv,
             env,
@@ -379,15 +384,17 @@ impl Shell {
             stderr: self.stderr(),
             terminal: self.terminal.clone(),
             parent: self.pid,
-            group: (!self.interactive).then_some(self.group),
+            group,
         };
         match self.world.run(start, executable.program) {
             Ok(mut child) => {
-                let exit = child.wait().await;
+                let exit = self.wait_for(&mut child, group).await;
                 self.status = exit.code;
                 self.to_foreground();
-                if self.interactive && exit.signal.is_some() {
-                    let _ = self.stdout().write(b"\n").await;
+                match exit.signal {
+                    Some(Signal::Int) => return self.interrupted().await,
+                    Some(_) if self.interactive => drop(self.stdout().write(b"\n").await),
+                    _ => {}
                 }
                 Flow::Next
             }
@@ -431,8 +438,11 @@ impl Shell {
         Flow::Next
     }
 
-    pub(super) async fn trapped(&mut self, signal: crate::node::runtime::signal::Signal) -> Flow {
-        let Some(action) = self.traps.get(&Some(signal as u8)).cloned() else { return Flow::Next };
+    /// What a signal leads to: its trap, or from `^C` back to the prompt.
+    pub(super) async fn trapped(&mut self, signal: Signal) -> Flow {
+        let Some(action) = self.traps.get(&Some(signal as u8)).cloned() else {
+            return if signal == Signal::Int { self.interrupted().await } else { Flow::Next };
+        };
         let status = self.status;
         let flow = self.trap_action(&action).await;
         if matches!(flow, Flow::Next) {

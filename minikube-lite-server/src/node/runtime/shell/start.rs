@@ -201,11 +201,12 @@ impl Shell {
                 signal = self.signals.next(), if self.interactive || !self.traps.is_empty() => {
                     text.clear();
                     self.status = 128 + signal.number();
-                    let _ = self.stdout().write(if self.interactive { b"\n" } else { b"" }).await;
                     match self.trapped(signal).await {
-                        Flow::Next => continue,
+                        Flow::Exit if self.interactive && self.failed => self.failed = false,
+                        Flow::Next => {}
                         flow => return flow,
                     }
+                    continue;
                 }
             };
             let end = match read {

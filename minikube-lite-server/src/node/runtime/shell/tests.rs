@@ -236,6 +236,40 @@ async fn a_terminal_has_a_prompt_and_an_interrupt() {
 }
 
 #[tokio::test]
+async fn an_interrupt_leads_back_to_the_prompt() {
+    let (world, ends) = (container(), terminal::open());
+    let _first = world.spawn(Start { argv: vec!["sleep".into(), "inf".into()], ..Start::default() }).unwrap();
+    let start = Start {
+        argv: vec!["sh".into()],
+        stdin: ends.input,
+        stdout: ends.output.clone(),
+        stderr: ends.output,
+        terminal: Some(ends.terminal),
+        ..Start::default()
+    };
+    let _child: Child = world.spawn(start).unwrap();
+    let mut seen = String::new();
+    until(&ends.screen, &mut seen, "/ # ").await;
+    for line in [
+        "echo on; sleep 1000; echo no",
+        "while true; do echo on; sleep 1000; done",
+        "while true; do echo on; while true; do :; done; done",
+        "(echo on; sleep 1000); echo no",
+        "echo on | (cat; sleep 1000) | cat; echo no",
+        "f() { echo on; x=$(sleep 1000); echo no; }; f; echo no",
+        "sleep 1000 & echo on; wait; echo no",
+    ] {
+        ends.keyboard.write(format!("{line}\r").as_bytes()).await.unwrap();
+        until(&ends.screen, &mut seen, "on\r\n").await;
+        ends.keyboard.write(b"\x03").await.unwrap();
+        until(&ends.screen, &mut seen, "^C\r\n/ # ").await;
+        ends.keyboard.write(b"echo $?\r").await.unwrap();
+        until(&ends.screen, &mut seen, "130\r\n/ # ").await;
+    }
+    assert!(!seen.contains("\nno"), "{seen}");
+}
+
+#[tokio::test]
 async fn the_first_process_is_spared_by_signals_without_traps() {
     let world = container();
     let mut first = world
