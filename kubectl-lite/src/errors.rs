@@ -1,6 +1,6 @@
 //! How a command fails: the one place where errors get their text and exit code.
 
-use crate::go_format::quote;
+use shared_types::go_quote::quote;
 use shared_types::status::Status;
 use std::io;
 

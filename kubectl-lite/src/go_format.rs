@@ -1,8 +1,8 @@
 //! Values as Go's `fmt` prints them; templates and their error messages show them so.
 
+use shared_types::go_quote::quote;
 use shared_types::json::{Number, Value};
 use shared_types::number::format_general;
-use std::fmt::Write;
 
 /// What Go's decoder calls a value.
 fn json_type(value: &Value) -> &'static str {
@@ -61,55 +61,6 @@ pub fn syntax(value: &Value) -> String {
             format!("map[string]interface {{}}{{{}}}", pairs.join(", "))
         }
     }
-}
-
-/// A string as `%q` prints it.
-pub fn quote(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        push_escaped(&mut out, c, '"');
-    }
-    out.push('"');
-    out
-}
-
-/// A character as `%q` prints it.
-pub fn quote_char(c: char) -> String {
-    let mut out = String::from("'");
-    push_escaped(&mut out, c, '\'');
-    out.push('\'');
-    out
-}
-
-fn push_escaped(out: &mut String, c: char, quote: char) {
-    let letter = match c {
-        '\u{7}' => 'a',
-        '\u{8}' => 'b',
-        '\u{c}' => 'f',
-        '\n' => 'n',
-        '\r' => 'r',
-        '\t' => 't',
-        '\u{b}' => 'v',
-        '\\' => '\\',
-        c if c == quote => c,
-        ' '..='~' => return out.push(c),
-        // Writing to a String cannot fail.
-        c if c.is_ascii() => {
-            let _ = write!(out, "\\x{:02x}", c as u32);
-            return;
-        }
-        c if c.is_alphanumeric() || !c.escape_debug().eq(c.escape_unicode()) => return out.push(c),
-        c if (c as u32) < 0x10000 => {
-            let _ = write!(out, "\\u{:04x}", c as u32);
-            return;
-        }
-        c => {
-            let _ = write!(out, "\\U{:08x}", c as u32);
-            return;
-        }
-    };
-    out.push('\\');
-    out.push(letter);
 }
 
 /// The type that messages give a value.
@@ -183,8 +134,6 @@ mod tests {
         let expected = "map[string]interface {}{\"a\":map[string]interface {}{}, \
                         \"b\":[]interface {}{1, \"x\", interface {}(nil), 1.5, 1e+06}, \"c\":true}";
         assert_eq!(syntax(&value), expected);
-        assert_eq!(quote("a\"é\n\u{1}\u{200b}'"), "\"a\\\"é\\n\\x01\\u200b'\"");
-        assert_eq!(quote_char('\''), "'\\''");
     }
 
     #[test]

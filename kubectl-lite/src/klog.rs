@@ -1,7 +1,7 @@
 //! Go's log lines, which kubectl writes to standard error among its own.
 
-use crate::go_format::quote;
 use crate::streams::Streams;
+use shared_types::go_quote::quote;
 use std::fmt::Display;
 
 /// `E1128 12:00:00.000000   12345 memcache.go:265] ...`, as `source` (file and line) of kubectl would write it.

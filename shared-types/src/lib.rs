@@ -4,6 +4,7 @@
 //! [`schema`] knows the type of every field. Nothing in this crate knows a server or a client.
 
 pub mod fields;
+pub mod go_quote;
 pub mod json;
 pub mod kinds;
 pub mod mask;

@@ -1,5 +1,6 @@
 //! Field paths and field errors, as the Kubernetes API reports them in a `Status` with reason `Invalid`.
 
+use crate::go_quote::quote;
 use crate::json::Value;
 use std::fmt;
 
@@ -165,7 +166,7 @@ impl FieldError {
         let mut text = self.kind.words().to_string();
         if let Some(value) = &self.value {
             let shown = match value {
-                Value::String(s) => go_quote(s),
+                Value::String(s) => quote(s),
                 other => other.to_string(),
             };
             text = format!("{text}: {shown}");
@@ -181,29 +182,6 @@ impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.body())
     }
-}
-
-/// A string as Go's `%q` prints it.
-pub fn go_quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use super::chosen::Chosen;
 use super::kubeconfig::{Kubeconfig, base64, os_error};
 use crate::cli::{Globals, go_flags};
 use crate::errors::CommandError;
-use crate::go_format::quote;
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::Value;
 use std::time::Duration;
 

@@ -2,11 +2,12 @@
 
 use super::transport::Request;
 use crate::errors::CommandError;
-use crate::go_format::{cannot_unmarshal, quote, quote_char};
+use crate::go_format::cannot_unmarshal;
 use http::StatusCode;
 use rustls::CertificateError;
 use serde::de::DeserializeOwned;
 use shared_types::fields::Fields;
+use shared_types::go_quote::{quote, quote_char};
 use shared_types::json::{Value, parse};
 use shared_types::status::{Status, StatusCause, StatusDetails};
 use std::error::Error;

@@ -3,9 +3,9 @@
 use super::failure::decode_object;
 use super::transport::{Client, Request};
 use crate::errors::CommandError;
-use crate::go_format::quote;
 use serde::Serialize;
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::Value;
 
 /// The kubectl that this program is.

@@ -8,11 +8,11 @@ use crate::client::Request;
 use crate::client::failure::decode;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::go_format::quote;
 use crate::print::PrintFlags;
 use crate::resource::{Builder, Filenames, Info, Target, set_list_item_kind};
 use crate::sort_by::sort_by;
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::{Value, json};
 
 #[derive(clap::Args)]

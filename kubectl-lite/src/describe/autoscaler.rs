@@ -2,8 +2,8 @@
 
 use super::metadata::{date, labels_and_annotations, name_and_namespace};
 use super::report::{Report, or, scalar};
-use crate::go_format::quote;
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::Value;
 
 const UNKNOWN: &str = "<unknown>";

@@ -5,6 +5,7 @@ use super::pod::seccomp_profile;
 use super::report::{Report, or, scalar};
 use super::{downward_api, probes};
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::Value;
 
 /// A group of containers.
@@ -192,7 +193,7 @@ fn mounts(report: &mut Report, container: &Value) {
     for mount in &mounts {
         let mut how = if mount.flag("readOnly") { "ro" } else { "rw" }.to_string();
         if !mount.text("subPath").is_empty() {
-            how.push_str(&format!(",path={}", crate::go_format::quote(mount.text("subPath"))));
+            how.push_str(&format!(",path={}", quote(mount.text("subPath"))));
         }
         report.line(3, format_args!("{} from {} ({how})", mount.text("mountPath"), mount.text("name")));
     }

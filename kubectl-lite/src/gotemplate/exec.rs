@@ -4,7 +4,7 @@ use super::functions;
 use super::node::{Branch, Call, Command, Constant, Node, Operand, Pipe, Pos, Term};
 use super::parse::Templates;
 use super::value::{Datum, Kind};
-use crate::go_format::quote;
+use shared_types::go_quote::quote;
 use shared_types::json::Value;
 use std::fmt::Display;
 

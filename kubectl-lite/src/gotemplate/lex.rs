@@ -1,6 +1,7 @@
 //! Template text to tokens.
 
 use super::node::Pos;
+use shared_types::go_quote::quote;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
@@ -50,7 +51,7 @@ impl std::fmt::Display for Token {
             _ => {
                 let short: String = self.text.chars().take(10).collect();
                 let more = if self.text.chars().count() > 10 { "..." } else { "" };
-                write!(f, "{}{more}", crate::go_format::quote(&short))
+                write!(f, "{}{more}", quote(&short))
             }
         }
     }
@@ -298,7 +299,7 @@ impl<'a> Lexer<'a> {
         let next = rest[length..].chars().next().filter(|c| is_word(*c));
         let text = &rest[..length + next.map_or(0, char::len_utf8)];
         if next.is_some() || super::parse::number(text).is_none() {
-            return Err(format!("bad number syntax: {}", crate::go_format::quote(text)));
+            return Err(format!("bad number syntax: {}", quote(text)));
         }
         self.push(Kind::Number, length);
         Ok(())

@@ -1,5 +1,6 @@
 //! The tree of a template. Nodes print as they were written; messages quote them.
 
+use shared_types::go_quote::quote;
 use shared_types::json::Value;
 use std::fmt;
 
@@ -126,7 +127,7 @@ impl fmt::Display for Operand {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{{{template {}", crate::go_format::quote(&self.name))?;
+        write!(f, "{{{{template {}", quote(&self.name))?;
         if let Some(pipe) = &self.pipe {
             write!(f, " {pipe}")?;
         }

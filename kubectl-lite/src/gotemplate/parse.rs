@@ -3,7 +3,8 @@
 use super::functions;
 use super::lex::{Kind, Token, tokens};
 use super::node::{Branch, Call, Command, Constant, Node, Operand, Pipe, Pos, Term};
-use crate::go_format::{quote, unquote};
+use crate::go_format::unquote;
+use shared_types::go_quote::quote;
 use std::collections::HashMap;
 
 type Result<T> = std::result::Result<T, String>;

@@ -2,6 +2,7 @@
 
 use super::value::{Datum, Kind};
 use crate::go_format;
+use shared_types::go_quote;
 use shared_types::json::Value;
 use std::fmt::Write as _;
 
@@ -193,7 +194,7 @@ fn integer(verb: char, flags: Flags, int: i64, unsigned: bool) -> Option<String>
         'X' => format!("{}{magnitude:X}", if flags.sharp { "0X" } else { "" }),
         'c' | 'q' => {
             let c = u32::try_from(int).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
-            let text = if verb == 'c' { c.to_string() } else { go_format::quote_char(c) };
+            let text = if verb == 'c' { c.to_string() } else { go_quote::quote_char(c) };
             return Some(pad(text, Flags { zero: false, ..flags }));
         }
         'U' => return Some(pad(format!("U+{magnitude:04X}"), Flags { zero: false, ..flags })),
@@ -221,12 +222,12 @@ fn string(verb: char, flags: Flags, text: &str) -> Option<String> {
         None => text.to_string(),
     };
     Some(match verb {
-        'v' if flags.sharp => pad(go_format::quote(text), flags),
+        'v' if flags.sharp => pad(go_quote::quote(text), flags),
         'v' | 's' => pad(cut(text), flags),
         'q' if flags.sharp && !text.contains('`') && !text.chars().any(|c| c.is_control() && c != '\t') => {
             pad(format!("`{}`", cut(text)), flags)
         }
-        'q' => pad(go_format::quote(&cut(text)), flags),
+        'q' => pad(go_quote::quote(&cut(text)), flags),
         'x' | 'X' => {
             let bytes = text.bytes().take(flags.precision.unwrap_or(usize::MAX));
             let bytes = bytes.map(|byte| if verb == 'x' { format!("{byte:02x}") } else { format!("{byte:02X}") });

@@ -2,8 +2,9 @@
 
 use super::Printer;
 use crate::errors::CommandError;
-use crate::go_format::{plain, quote};
+use crate::go_format::plain;
 use crate::gotemplate::Template;
+use shared_types::go_quote::quote;
 use shared_types::json::{Value, to_json};
 use std::io::Write;
 

@@ -2,8 +2,9 @@
 
 use super::Printer;
 use crate::errors::CommandError;
-use crate::go_format::{quote, syntax};
+use crate::go_format::syntax;
 use crate::jsonpath::JsonPath;
+use shared_types::go_quote::quote;
 use shared_types::json::{Value, to_json_indented};
 use std::io::Write;
 

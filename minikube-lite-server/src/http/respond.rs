@@ -11,11 +11,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WARNING};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::{Value, json};
 use shared_types::kinds::Kind;
 use shared_types::schema;
 use shared_types::status::Status;
-use shared_types::validation::go_quote;
 use std::sync::Arc;
 
 /// Which object a table's rows carry (`includeObject`).
@@ -88,7 +88,7 @@ pub fn add_warnings(response: &mut Response<Body>, warnings: &[String]) {
         if warnings[..index].contains(warning) {
             continue;
         }
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", go_quote(warning))) {
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", quote(warning))) {
             response.headers_mut().append(WARNING, value);
         }
     }

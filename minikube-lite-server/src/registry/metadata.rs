@@ -201,7 +201,7 @@ pub fn validate_update(object: &Value, old: &Value) -> ErrorList {
         let added: Vec<&str> =
             object.list("metadata.finalizers").iter().filter(|f| !kept.contains(f)).filter_map(Value::as_str).collect();
         if !added.is_empty() {
-            let quoted: Vec<String> = added.iter().map(|f| shared_types::validation::go_quote(f)).collect();
+            let quoted: Vec<String> = added.iter().map(|f| shared_types::go_quote::quote(f)).collect();
             let why = format!(
                 "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
                 quoted.join(", ")

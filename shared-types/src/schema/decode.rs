@@ -1,8 +1,9 @@
 //! Reading JSON against a type.
 
-use super::scalar::{self, Fault, quoted};
+use super::scalar::{self, Fault};
 use super::syntax::json_syntax_error;
 use super::{Field, Struct, Type, encode};
+use crate::go_quote::quote;
 use crate::json::{self, CompactString, Object, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -254,7 +255,7 @@ impl<'t> Decoder<'t> {
     fn strict(&mut self, what: &str, step: &Step) {
         let mut path = String::new();
         step.path(&mut path);
-        let error = format!("{what} field {}", quoted(&path));
+        let error = format!("{what} field {}", quote(&path));
         if self.strict_errors.len() < MAX_STRICT_ERRORS && self.seen.insert(error.clone()) {
             self.strict_errors.push(error);
         }

@@ -6,7 +6,6 @@ use crate::quantity::Quantity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
-use std::fmt::Write;
 
 /// Why a value could not be read.
 pub(super) enum Fault {
@@ -111,25 +110,4 @@ fn corrupt_at(text: &[u8]) -> usize {
         (2 | 3, Some(b'=')) => letters + 1,
         _ => letters,
     }
-}
-
-/// A Go-quoted string (`%q`).
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' || c == '\x7f' => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -1,6 +1,5 @@
 //! Times in the words of Go's `time.Parse`.
 
-use super::scalar::quoted;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -135,6 +134,21 @@ impl Reader<'_> {
 /// The first nine of a run of decimals as nanoseconds.
 fn nanoseconds(decimals: &str) -> i32 {
     decimals.bytes().chain(std::iter::repeat(b'0')).take(9).fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0'))
+}
+
+/// Text as the messages of Go's `time` quote it, which escapes the bytes of all but printable ASCII.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            ' '..='\x7f' => quoted.push(c),
+            _ => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| quoted.push_str(&format!("\\x{byte:02x}"))),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::client::kubeconfig::os_error;
 use crate::errors::CommandError;
+use shared_types::go_quote::quote;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -125,7 +126,7 @@ fn env_file(path: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, CommandEr
             return Err(CommandError::message(format!(
                 "env file {path} contains invalid utf8 bytes at line {}: {}",
                 number + 1,
-                crate::go_format::quote(&String::from_utf8_lossy(line))
+                quote(&String::from_utf8_lossy(line))
             )));
         };
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -139,10 +140,7 @@ fn env_file(path: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, CommandEr
             None => (line, std::env::var(line).unwrap_or_default()),
         };
         if let Some(why) = env_name_problem(key) {
-            return Err(CommandError::message(format!(
-                "{} is not a valid key name: {why}",
-                crate::go_format::quote(key)
-            )));
+            return Err(CommandError::message(format!("{} is not a valid key name: {why}", quote(key))));
         }
         pairs.push((key.to_string(), value));
     }

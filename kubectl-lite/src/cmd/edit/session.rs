@@ -2,10 +2,10 @@
 
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::go_format::quote;
 use crate::print::PrintFlags;
 use crate::resource::{Info, what_is_missing};
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::{Value, json, to_json_indented};
 use shared_types::yaml;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,8 @@ use super::Shared;
 use crate::cmd::Command;
 use crate::context::Context;
 use crate::errors::CommandError;
-use crate::go_format::quote;
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::json;
 use shared_types::selector::LabelSelector;
 

@@ -2,9 +2,10 @@
 
 use super::resources::amount;
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::Value;
 use shared_types::names;
-use shared_types::validation::{Path, go_quote};
+use shared_types::validation::Path;
 use std::collections::{HashMap, HashSet};
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
@@ -182,7 +183,7 @@ fn warn_duplicates(items: &[Value], field: &str, path: &Path, warnings: &mut Vec
     for (i, item) in items.iter().enumerate() {
         let value = item.text(field);
         if !seen.insert(value) {
-            warnings.push(format!("{}: duplicate {field} {}", path.index(i).child(field), go_quote(value)));
+            warnings.push(format!("{}: duplicate {field} {}", path.index(i).child(field), quote(value)));
         }
     }
 }
@@ -208,7 +209,7 @@ fn warn_env(vars: &[Value], path: &Path, warnings: &mut Vec<String>) {
         }
         let reference = format!("$({name})");
         if var.has("valueFrom") || value == reference || !value.contains(&reference) {
-            let what = format!("hides previous definition of {}", go_quote(name));
+            let what = format!("hides previous definition of {}", quote(name));
             warnings.push(format!("{}: {what}, which may be dropped when using apply", path.index(i)));
         }
     }

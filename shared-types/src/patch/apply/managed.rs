@@ -132,7 +132,7 @@ impl Entry {
 
     /// How messages name the manager.
     pub(super) fn description(&self) -> String {
-        let mut text = crate::validation::go_quote(&self.manager);
+        let mut text = crate::go_quote::quote(&self.manager);
         if !self.subresource.is_empty() {
             text += &format!(" with subresource {:?}", self.subresource);
         }

@@ -127,7 +127,7 @@ fn go_type(value: &Value) -> &'static str {
 fn go_syntax(value: &Value) -> String {
     let inner = match value {
         Value::Null => return "interface {}(nil)".into(),
-        Value::String(text) => return crate::validation::go_quote(text),
+        Value::String(text) => return crate::go_quote::quote(text),
         Value::Array(items) => items.iter().map(go_syntax).collect::<Vec<_>>(),
         Value::Object(members) => {
             let member = |(name, value): (&CompactString, &Value)| format!("{name:?}:{}", go_syntax(value));

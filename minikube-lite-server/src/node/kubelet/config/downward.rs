@@ -1,6 +1,7 @@
 //! What a Pod can be told about itself: the downward API.
 
 use shared_types::fields::Fields;
+use shared_types::go_quote::quote;
 use shared_types::json::{Object, Value};
 use shared_types::quantity::Quantity;
 use std::net::Ipv4Addr;
@@ -100,26 +101,8 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 
 /// Labels or annotations as lines of a file: `app="web"`.
 fn lines(map: &Object) -> String {
-    let line = |(key, value): (_, &Value)| format!("{key}={}", quoted(value.as_str().unwrap_or("")));
+    let line = |(key, value): (_, &Value)| format!("{key}={}", quote(value.as_str().unwrap_or("")));
     map.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// Text as Go's `%q` writes it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
