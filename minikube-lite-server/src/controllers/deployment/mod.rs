@@ -3,6 +3,7 @@
 //!
 //! [`rolling`] holds the arithmetic, [`revision`] the annotations that make the history, [`status`] the conditions.
 
+mod dump;
 mod hash;
 mod revision;
 mod rolling;
