@@ -64,8 +64,11 @@ spec:
 
 const HOSTNAME: &str = "{name: hostname, image: 'registry.k8s.io/e2e-test-images/agnhost:2.53', \
                         args: [serve-hostname], ports: [{name: http, containerPort: 9376}]}";
-const NGINX: &str = "{name: nginx, image: 'nginx:1.28', ports: [{name: http, containerPort: 80}]}";
+// Requests go to a Pod that takes the place of another as soon as it is ready: not before it listens.
+const NGINX: &str = "{name: nginx, image: 'nginx:1.28', ports: [{name: http, containerPort: 80}], \
+                     readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}}";
 const NGINX_THAT_WAITS: &str = "{name: nginx, image: 'nginx:1.28', ports: [{name: http, containerPort: 80}], \
+                                readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}, \
                                 lifecycle: {preStop: {sleep: {seconds: 2}}}}";
 
 #[test]
