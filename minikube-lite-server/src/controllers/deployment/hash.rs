@@ -27,24 +27,22 @@ pub(super) fn pod_template_hash(template: &Value, collisions: Option<i64>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared_types::fields::Fields;
     use shared_types::json::json;
 
-    /// A template of one container after defaulting.
-    fn template(container: &str, image: &str) -> Value {
-        let container = json!({
-            "name": container,
-            "image": image,
-            "ports": [{"containerPort": 80, "protocol": "TCP"}],
-            "resources": {},
-            "terminationMessagePath": "/dev/termination-log",
-            "terminationMessagePolicy": "File",
-            "imagePullPolicy": "IfNotPresent",
-        });
-        let app = if image == "nginx:1.28" && container["name"] == "api" { "backend" } else { "web" };
+    /// A template after defaulting.
+    fn template(labels: Value, containers: Value) -> Value {
+        let mut containers = containers;
+        for container in containers.as_array_mut().into_iter().flatten() {
+            container.set("resources", json!({}));
+            container.set("terminationMessagePath", "/dev/termination-log");
+            container.set("terminationMessagePolicy", "File");
+            container.set("imagePullPolicy", "IfNotPresent");
+        }
         json!({
-            "metadata": {"labels": {"app": app}},
+            "metadata": {"labels": labels},
             "spec": {
-                "containers": [container],
+                "containers": containers,
                 "restartPolicy": "Always",
                 "terminationGracePeriodSeconds": 30,
                 "dnsPolicy": "ClusterFirst",
@@ -56,20 +54,27 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_kubernetes_1_36() {
-        for (container, image, expected) in [
-            ("c", "nginx:1.27", "79b4f7944d"),
-            ("c", "nginx:1.28", "7947785775"),
-            ("nginx", "nginx:1.27", "cc544bdcc"),
-            ("nginx", "nginx:1.28", "89c7c5f94"),
-            ("api", "nginx:1.28", "6dfc8757c6"),
+        let ports = json!([{"containerPort": 80, "protocol": "TCP"}]);
+        let named = json!([
+            {"name": "http", "containerPort": 8080, "protocol": "TCP"},
+            {"name": "adm", "containerPort": 9000, "protocol": "TCP"},
+        ]);
+        let (web, front) = (json!({"app": "web"}), json!({"app": "web", "tier": "front"}));
+        let side = json!({"name": "side", "image": "busybox:1.37", "command": ["sleep", "9999"]});
+        for (labels, containers, expected) in [
+            (&web, json!([{"name": "c", "image": "nginx:1.27", "ports": ports.clone()}]), "79b4f7944d"),
+            (&web, json!([{"name": "nginx", "image": "nginx:1.28", "ports": ports.clone()}]), "89c7c5f94"),
+            (&web, json!([{"name": "c", "image": "nginx:1.28", "ports": named}]), "5df4866878"),
+            (&front, json!([{"name": "nginx", "image": "nginx:1.28", "ports": ports}, side]), "bfc78f449"),
+            (&json!({"app": "rec"}), json!([{"name": "c", "image": "i:2"}]), "65989f9c54"),
         ] {
-            assert_eq!(pod_template_hash(&template(container, image), None), expected);
+            assert_eq!(pod_template_hash(&template(labels.clone(), containers), None), expected);
         }
     }
 
     #[test]
     fn collisions_count() {
-        let template = template("c", "nginx:1");
+        let template = template(json!({"app": "web"}), json!([{"name": "c", "image": "nginx:1"}]));
         assert_ne!(pod_template_hash(&template, None), pod_template_hash(&template, Some(1)));
         assert_ne!(pod_template_hash(&template, Some(1)), pod_template_hash(&template, Some(2)));
     }
