@@ -246,6 +246,7 @@ impl<'c, 'a> Builder<'c, 'a> {
 
     /// The resources of the types, categories among them replaced by what they hold.
     async fn resources(&self, types: &[String]) -> Result<Vec<Rc<Resource>>, CommandError> {
+        let (mapper, client) = (self.cx.mapper()?, self.cx.client()?);
         let mut resources: Vec<Rc<Resource>> = Vec::new();
         // Each of them might be a category, which is looked for first.
         let tries = TRIES + types.len();
@@ -254,7 +255,7 @@ impl<'c, 'a> Builder<'c, 'a> {
                 Ok(resource) => vec![resource],
                 Err(error @ CommandError::Undiscovered { .. }) => return Err(error),
                 Err(error) => {
-                    let category = self.cx.mapper()?.category(self.cx.client()?, typed).await?;
+                    let category = mapper.category(client, typed).await?;
                     if category.is_empty() {
                         return Err(error);
                     }
