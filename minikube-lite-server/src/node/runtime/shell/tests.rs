@@ -1,10 +1,11 @@
 use crate::node::runtime::files::Tree;
-use crate::node::runtime::pipe::{Input, pipe};
+use crate::node::runtime::pipe::{Input, Output, pipe};
 use crate::node::runtime::signal::Signal;
 use crate::node::runtime::terminal;
 use crate::node::runtime::tools;
 use crate::node::runtime::world::{Child, Start, World, tests::world};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// What a script printed on both streams, and its exit code.
 pub(in crate::node::runtime) type Ran = (String, String, i32);
@@ -197,10 +198,17 @@ async fn until(screen: &Input, seen: &mut String, text: &str) {
     assert!(waited.is_ok(), "{seen:?} instead of {text:?}");
 }
 
-#[tokio::test]
-async fn a_terminal_has_a_prompt_and_an_interrupt() {
+/// The user's ends of a terminal.
+struct User {
+    keyboard: Output,
+    screen: Input,
+    resize: watch::Sender<(u16, u16)>,
+}
+
+/// A shell with a terminal, in a container whose first process sleeps.
+fn typed_into() -> (World, Child, User) {
     let (world, ends) = (container(), terminal::open());
-    let _first = world.spawn(Start { argv: vec!["sleep".into(), "inf".into()], ..Start::default() }).unwrap();
+    world.spawn(Start { argv: vec!["sleep".into(), "inf".into()], ..Start::default() }).unwrap();
     let start = Start {
         argv: vec!["sh".into()],
         stdin: ends.input,
@@ -209,47 +217,43 @@ async fn a_terminal_has_a_prompt_and_an_interrupt() {
         terminal: Some(ends.terminal),
         ..Start::default()
     };
-    let mut child: Child = world.spawn(start).unwrap();
+    let child = world.spawn(start).unwrap();
+    (world, child, User { keyboard: ends.keyboard, screen: ends.screen, resize: ends.resize })
+}
+
+#[tokio::test]
+async fn a_terminal_has_a_prompt_and_an_interrupt() {
+    let (world, mut child, user) = typed_into();
     let mut seen = String::new();
-    until(&ends.screen, &mut seen, "/ # ").await;
-    ends.keyboard.write(b"cd /tmp\r").await.unwrap();
-    until(&ends.screen, &mut seen, "/tmp # ").await;
-    ends.resize.send((100, 30)).unwrap();
-    ends.keyboard.write(b"stty size\r").await.unwrap();
-    until(&ends.screen, &mut seen, "30 100\r\n/tmp # ").await;
-    ends.keyboard.write(b"sleep 1000\r").await.unwrap();
+    until(&user.screen, &mut seen, "/ # ").await;
+    user.keyboard.write(b"cd /tmp\r").await.unwrap();
+    until(&user.screen, &mut seen, "/tmp # ").await;
+    user.resize.send((100, 30)).unwrap();
+    user.keyboard.write(b"stty size\r").await.unwrap();
+    until(&user.screen, &mut seen, "30 100\r\n/tmp # ").await;
+    user.keyboard.write(b"sleep 1000\r").await.unwrap();
     while !world.processes().iter().any(|process| process.argv == ["sleep", "1000"]) {
         tokio::task::yield_now().await;
     }
-    ends.keyboard.write(b"\x03").await.unwrap();
-    until(&ends.screen, &mut seen, "^C\r\n/tmp # ").await;
-    ends.keyboard.write(b"echo $?; if true\r").await.unwrap();
-    until(&ends.screen, &mut seen, "> ").await;
-    ends.keyboard.write(b"then echo x; fi\r").await.unwrap();
-    until(&ends.screen, &mut seen, "130\r\nx\r\n/tmp # ").await;
-    ends.keyboard.write(b"fi\r").await.unwrap();
-    until(&ends.screen, &mut seen, "unexpected \"fi\"\r\n/tmp # ").await;
-    ends.keyboard.write(b"half\x03").await.unwrap();
-    until(&ends.screen, &mut seen, "half^C\r\n/tmp # ").await;
-    ends.keyboard.write(b"\x04").await.unwrap();
+    user.keyboard.write(b"\x03").await.unwrap();
+    until(&user.screen, &mut seen, "^C\r\n/tmp # ").await;
+    user.keyboard.write(b"echo $?; if true\r").await.unwrap();
+    until(&user.screen, &mut seen, "> ").await;
+    user.keyboard.write(b"then echo x; fi\r").await.unwrap();
+    until(&user.screen, &mut seen, "130\r\nx\r\n/tmp # ").await;
+    user.keyboard.write(b"fi\r").await.unwrap();
+    until(&user.screen, &mut seen, "unexpected \"fi\"\r\n/tmp # ").await;
+    user.keyboard.write(b"half\x03").await.unwrap();
+    until(&user.screen, &mut seen, "half^C\r\n/tmp # ").await;
+    user.keyboard.write(b"\x04").await.unwrap();
     assert_eq!(child.wait().await.code, 130);
 }
 
 #[tokio::test]
 async fn an_interrupt_leads_back_to_the_prompt() {
-    let (world, ends) = (container(), terminal::open());
-    let _first = world.spawn(Start { argv: vec!["sleep".into(), "inf".into()], ..Start::default() }).unwrap();
-    let start = Start {
-        argv: vec!["sh".into()],
-        stdin: ends.input,
-        stdout: ends.output.clone(),
-        stderr: ends.output,
-        terminal: Some(ends.terminal),
-        ..Start::default()
-    };
-    let _child: Child = world.spawn(start).unwrap();
+    let (_world, _child, user) = typed_into();
     let mut seen = String::new();
-    until(&ends.screen, &mut seen, "/ # ").await;
+    until(&user.screen, &mut seen, "/ # ").await;
     for line in [
         "echo on; sleep 1000; echo no",
         "while true; do echo on; sleep 1000; done",
@@ -259,12 +263,12 @@ async fn an_interrupt_leads_back_to_the_prompt() {
         "f() { echo on; x=$(sleep 1000); echo no; }; f; echo no",
         "sleep 1000 & echo on; wait; echo no",
     ] {
-        ends.keyboard.write(format!("{line}\r").as_bytes()).await.unwrap();
-        until(&ends.screen, &mut seen, "on\r\n").await;
-        ends.keyboard.write(b"\x03").await.unwrap();
-        until(&ends.screen, &mut seen, "^C\r\n/ # ").await;
-        ends.keyboard.write(b"echo $?\r").await.unwrap();
-        until(&ends.screen, &mut seen, "130\r\n/ # ").await;
+        user.keyboard.write(format!("{line}\r").as_bytes()).await.unwrap();
+        until(&user.screen, &mut seen, "on\r\n").await;
+        user.keyboard.write(b"\x03").await.unwrap();
+        until(&user.screen, &mut seen, "^C\r\n/ # ").await;
+        user.keyboard.write(b"echo $?\r").await.unwrap();
+        until(&user.screen, &mut seen, "130\r\n/ # ").await;
     }
     assert!(!seen.contains("\nno"), "{seen}");
 }
