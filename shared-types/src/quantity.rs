@@ -229,6 +229,24 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))
 }
 
+/// A quantity as apimachinery's `int64Amount` keeps it, a value and the power of ten that it is to be multiplied by, with the
+/// name of its form. A binary suffix is multiplied out. `None` where it would keep it otherwise.
+pub fn int64_amount(text: &str) -> Option<(i64, i32, &'static str)> {
+    let (sign, unsigned) = text.split_at(usize::from(text.starts_with('-')));
+    let (whole, rest) = split_digits(unsigned);
+    let (fraction, suffix) = rest.strip_prefix('.').map_or(("", rest), split_digits);
+    let (format, multiplier, power) = read_suffix(suffix)?;
+    let name = match format {
+        Format::Binary if !fraction.is_empty() => return None,
+        Format::Binary => "BinarySI",
+        Format::Decimal => "DecimalSI",
+        Format::DecimalExponent => "DecimalExponent",
+    };
+    let digits: i64 = format!("{sign}{whole}{fraction}").parse().ok()?;
+    let value = digits.checked_mul(i64::try_from(multiplier).ok()?)?;
+    Some((value, power - i32::try_from(fraction.len()).ok()?, name))
+}
+
 /// The format that a suffix stands for, and its factor as `multiplier * 10^power`.
 fn read_suffix(suffix: &str) -> Option<(Format, i128, i32)> {
     if let Some((_, power)) = DECIMAL.iter().find(|(s, _)| *s == suffix) {
@@ -359,5 +377,22 @@ mod tests {
         assert_eq!(quantity("100u").round_up_to_milli().to_string(), "1m");
         assert!(!quantity("1500m").is_integer());
         assert_eq!(quantity("9e100").value(), i64::MAX);
+    }
+
+    #[test]
+    fn quantities_are_taken_apart_as_they_are_written() {
+        for (text, expected) in [
+            ("1.5Gi", None),
+            ("100m", Some((100, -3, "DecimalSI"))),
+            ("2", Some((2, 0, "DecimalSI"))),
+            ("5G", Some((5, 9, "DecimalSI"))),
+            ("3E", Some((3, 18, "DecimalSI"))),
+            ("12e6", Some((12, 6, "DecimalExponent"))),
+            ("1Ki", Some((1024, 0, "BinarySI"))),
+            ("9Ei", None),
+            ("many", None),
+        ] {
+            assert_eq!(int64_amount(text), expected, "{text}");
+        }
     }
 }

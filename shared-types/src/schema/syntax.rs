@@ -1,5 +1,7 @@
 //! Whether a text is JSON, in the words of Go's `encoding/json`.
 
+use crate::go_quote::quote_char;
+
 /// Nesting beyond which Go's scanner gives up.
 const MAX_DEPTH: usize = 10_000;
 
@@ -30,7 +32,8 @@ impl Wrong {
             return "exceeded max depth".to_owned();
         }
         let Some(&byte) = text.get(self.at) else { return "unexpected end of JSON input".to_owned() };
-        let character = quote(byte);
+        // The byte is taken for a Latin-1 character.
+        let character = quote_char(char::from(byte));
         match self.context {
             Context::Literal(literal, read) => {
                 let expected = literal.get(read..=read).unwrap_or_default();
@@ -39,25 +42,6 @@ impl Wrong {
             Context::Text(context) => format!("invalid character {character} {context}"),
             Context::TooDeep => String::new(),
         }
-    }
-}
-
-/// A byte as Go quotes it, taken for a Latin-1 character.
-fn quote(byte: u8) -> String {
-    match byte {
-        b'\'' => r"'\''".to_owned(),
-        b'"' => "'\"'".to_owned(),
-        b'\\' => r"'\\'".to_owned(),
-        0x07 => r"'\a'".to_owned(),
-        0x08 => r"'\b'".to_owned(),
-        0x0c => r"'\f'".to_owned(),
-        b'\n' => r"'\n'".to_owned(),
-        b'\r' => r"'\r'".to_owned(),
-        b'\t' => r"'\t'".to_owned(),
-        0x0b => r"'\v'".to_owned(),
-        0x00..=0x1f | 0x7f => format!("'\\x{byte:02x}'"),
-        0x80..=0xa0 | 0xad => format!("'\\u{byte:04x}'"),
-        _ => format!("'{}'", byte as char),
     }
 }
 
