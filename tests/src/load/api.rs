@@ -1,30 +1,20 @@
 //! Requests over a few shared HTTP/2 connections.
 
+use super::http2::{Connection, Request, Response};
 use super::kubeconfig::Access;
 use bytes::Bytes;
-use h2::RecvStream;
-use h2::client::SendRequest;
-use http::{Method, Request, StatusCode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::io::BufReader;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-
-/// Flow-control window, so that it is not what limits a list.
-const WINDOW: u32 = 16 << 20;
-/// As much is read from a connection at once; TLS by itself asks for less than a record.
-const READ: usize = 256 << 10;
 
 /// A server under load.
 pub struct Api {
-    connections: Vec<SendRequest<Bytes>>,
+    connections: Vec<Connection>,
     next: AtomicUsize,
-    server: String,
     authorization: Option<String>,
 }
 
@@ -39,82 +29,70 @@ impl Api {
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
         let address = if authority.contains(':') { authority.to_string() } else { format!("{authority}:443") };
         let name = ServerName::try_from(host.to_string()).map_err(|error| format!("{host}: {error}"))?;
-        let tls = TlsConnector::from(Arc::new(tls(access, "h2")?));
+        let tls = Arc::new(tls(access, "h2")?);
         let mut opened = Vec::new();
         for _ in 0..connections {
-            let problem = |error: &dyn std::fmt::Display| format!("cannot connect to {address}: {error}");
-            let stream = TcpStream::connect(&address).await.map_err(|error| problem(&error))?;
-            stream.set_nodelay(true).map_err(|error| problem(&error))?;
-            let stream = BufReader::with_capacity(READ, stream);
-            let stream = tls.connect(name.clone(), stream).await.map_err(|error| problem(&error))?;
-            let (sender, connection) = h2::client::Builder::new()
-                .initial_window_size(WINDOW)
-                .initial_connection_window_size(WINDOW)
-                .max_frame_size(64 << 10)
-                .handshake(stream)
-                .await
-                .map_err(|error| problem(&error))?;
-            // A broken connection shows as errors of its requests.
-            tokio::spawn(connection);
-            opened.push(sender);
+            let problem = |error: std::io::Error| format!("cannot connect to {address}: {error}");
+            let stream = TcpStream::connect(&address).await.map_err(problem)?;
+            stream.set_nodelay(true).map_err(problem)?;
+            opened.push(Connection::open(stream, tls.clone(), name.clone(), authority).await.map_err(problem)?);
         }
         let authorization = access.token.as_ref().map(|token| format!("Bearer {token}"));
-        Ok(Api { connections: opened, next: AtomicUsize::new(0), server: access.server.clone(), authorization })
+        Ok(Api { connections: opened, next: AtomicUsize::new(0), authorization })
     }
 
-    /// Sends a request; a body goes with its media type.
+    /// Sends a request; a body goes with its media type. The bytes of a success are kept if asked for.
     async fn send(
         &self,
         method: &str,
         path: &str,
         body: Option<(&str, Bytes)>,
-    ) -> Result<(StatusCode, Answer), String> {
-        let problem = |error: &dyn std::fmt::Display| format!("{method} {path}: {error}");
-        let method = Method::from_bytes(method.as_bytes()).map_err(|error| problem(&error))?;
-        let mut request = Request::builder().method(&method).uri(format!("{}{path}", self.server));
-        request = request.header("accept", "application/json");
+        keep: bool,
+    ) -> Result<Response, String> {
+        let mut fields = vec![("accept", "application/json")];
         if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
+            fields.push(("authorization", authorization));
         }
         if let Some((media, _)) = body {
-            request = request.header("content-type", media);
+            fields.push(("content-type", media));
         }
-        let request = request.body(()).map_err(|error| problem(&error))?;
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
-        let connection = self.connections[turn].clone();
-        let mut connection = connection.ready().await.map_err(|error| problem(&error))?;
-        let (response, mut stream) =
-            connection.send_request(request, body.is_none()).map_err(|error| problem(&error))?;
-        if let Some((_, bytes)) = body {
-            stream.send_data(bytes, true).map_err(|error| problem(&error))?;
-        }
-        let response = response.await.map_err(|error| problem(&error))?;
-        Ok((response.status(), Answer(response.into_body())))
+        let request = Request { method, path, fields: &fields, body: body.map(|(_, bytes)| bytes), keep };
+        self.connections[turn].send(request).await.map_err(|error| format!("{method} {path}: {error}"))
     }
 
     /// Sends a request that must succeed.
+    async fn succeed(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&str, Bytes)>,
+        keep: bool,
+    ) -> Result<Response, String> {
+        let response = self.send(method, path, body, keep).await?;
+        let status = response.status;
+        if status < 300 {
+            return Ok(response);
+        }
+        let said = Answer(response).whole().await?;
+        Err(format!("{method} {path}: {status}: {}", String::from_utf8_lossy(&said)))
+    }
+
+    /// Sends a request that must succeed, and lets the caller read the answer as it comes.
     ///
     /// # Errors
     /// One line, with what the server said.
     pub async fn open(&self, method: &str, path: &str, body: Option<(&str, Bytes)>) -> Result<Answer, String> {
-        let (code, answer) = self.send(method, path, body).await?;
-        if code.is_success() {
-            return Ok(answer);
-        }
-        Err(format!("{method} {path}: {code}: {}", String::from_utf8_lossy(&answer.whole().await?)))
+        self.succeed(method, path, body, true).await.map(Answer)
     }
 
-    /// Sends a request, reads all of the answer, and returns its length in bytes.
+    /// Sends a request, waits for all of the answer, and returns its length in bytes.
     ///
     /// # Errors
     /// As [`Api::open`].
     pub async fn drain(&self, method: &str, path: &str, body: Option<(&str, Bytes)>) -> Result<u64, String> {
-        let mut answer = self.open(method, path, body).await?;
-        let mut length = 0;
-        while let Some(part) = answer.next().await {
-            length += part.map_err(|error| format!("{method} {path}: {error}"))?.len() as u64;
-        }
-        Ok(length)
+        let response = self.succeed(method, path, body, false).await?;
+        response.end().await.map_err(|error| format!("{method} {path}: {error}"))
     }
 
     /// Sends a JSON object and reads one.
@@ -139,9 +117,9 @@ impl Api {
     /// # Errors
     /// Any answer but 200 and 404.
     pub async fn exists(&self, path: &str) -> Result<bool, String> {
-        match self.send("GET", path, None).await?.0 {
-            StatusCode::OK => Ok(true),
-            StatusCode::NOT_FOUND => Ok(false),
+        match self.send("GET", path, None, true).await?.status {
+            200 => Ok(true),
+            404 => Ok(false),
             other => Err(format!("GET {path}: {other}")),
         }
     }
@@ -152,15 +130,12 @@ async fn parse(answer: Answer) -> Result<Value, String> {
 }
 
 /// The body of an answer.
-pub struct Answer(RecvStream);
+pub struct Answer(Response);
 
 impl Answer {
     /// The next part of it; `None` at its end.
     pub async fn next(&mut self) -> Option<Result<Bytes, String>> {
-        let part = self.0.data().await?;
-        // What has been read makes room for more.
-        let part = part.and_then(|part| self.0.flow_control().release_capacity(part.len()).map(|()| part));
-        Some(part.map_err(|error| error.to_string()))
+        self.0.next().await
     }
 
     /// All of it.
@@ -198,4 +173,54 @@ pub(crate) fn tls(access: &Access, protocol: &str) -> Result<ClientConfig, Strin
     };
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Server;
+    use crate::load::kubeconfig;
+    use serde_json::json;
+
+    /// Bodies that are longer than frames and than what may be sent unasked, either way.
+    #[tokio::test]
+    async fn long_bodies_wait_for_the_other_side() {
+        let server = Server::start(&[]);
+        let access = kubeconfig::read(&server.kubeconfig()).unwrap();
+        let api = Api::connect(&access, 1).await.unwrap();
+        let path = "/api/v1/namespaces/default/configmaps";
+        let text: String = ('a'..='z').cycle().take(900_000).collect();
+        let each = (0..6).map(|number| {
+            let object = json!({
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": format!("long-{number}"), "labels": {"long": "yes"}},
+                "data": {"text": text},
+            });
+            let api = &api;
+            async move { api.json("POST", path, &object).await.unwrap() }
+        });
+        futures_util::future::join_all(each).await;
+        let list = format!("{path}?labelSelector=long");
+        let answer = api.open("GET", &list, None).await.unwrap().whole().await.unwrap();
+        assert!(answer.len() > 5_400_000);
+        assert_eq!(api.drain("GET", &list, None).await.unwrap(), answer.len() as u64);
+        let list: Value = serde_json::from_slice(&answer).unwrap();
+        let items = list["items"].as_array().unwrap();
+        assert_eq!(items.len(), 6);
+        assert!(items.iter().all(|item| item["data"]["text"] == *text));
+
+        // What is given up halfway takes nothing from what follows.
+        for _ in 0..5 {
+            let mut given_up = api.open("GET", path, None).await.unwrap();
+            given_up.next().await.unwrap().unwrap();
+        }
+        assert!(api.exists(&format!("{path}/long-1")).await.unwrap());
+        assert!(!api.exists(&format!("{path}/short")).await.unwrap());
+        let refused = api.drain("GET", &format!("{path}/short"), None).await.unwrap_err();
+        assert!(refused.contains("404") && refused.contains("configmaps \\\"short\\\" not found"), "{refused}");
+        drop(server);
+        let gone = api.drain("GET", path, None).await.unwrap_err();
+        assert!(gone.contains("GET /api/v1/namespaces/default/configmaps: "), "{gone}");
+    }
 }

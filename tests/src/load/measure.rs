@@ -15,6 +15,8 @@ pub struct Measured {
     pub bytes: u64,
     /// Processor time that the server took, where known.
     pub server_time: Option<Duration>,
+    /// The part of the machine's processor time that its host gave to others, where known.
+    pub stolen: Option<f64>,
 }
 
 /// Lets each client repeat an operation, which gets the client's number and its own count, until the time is up. The
@@ -41,7 +43,7 @@ where
     let elapsed = begin.elapsed();
     let bytes = all.iter().map(|(_, bytes)| bytes).sum();
     let latencies = all.into_iter().flat_map(|(latencies, _)| latencies).collect();
-    Ok(Measured { latencies, elapsed, bytes, server_time: None })
+    Ok(Measured { latencies, elapsed, bytes, server_time: None, stolen: None })
 }
 
 /// The resident memory of a process, in bytes, where the system tells.
@@ -63,6 +65,32 @@ pub fn processor_time(pid: u32) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 1000 / TICKS))
 }
 
+/// What the machine's processors did since it started, in ticks.
+pub struct Machine {
+    all: u64,
+    stolen: u64,
+}
+
+impl Machine {
+    /// What the system tells of it.
+    pub fn now() -> Option<Machine> {
+        Machine::parse(&std::fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// The first line has the times as user, nice, system, idle, iowait, irq, softirq and steal; what guests took follows,
+    /// and is part of user.
+    fn parse(stat: &str) -> Option<Machine> {
+        let line = stat.lines().next()?.strip_prefix("cpu ")?;
+        let ticks = line.split_whitespace().take(8).map(|ticks| ticks.parse().ok()).collect::<Option<Vec<u64>>>()?;
+        Some(Machine { all: ticks.iter().sum(), stolen: *ticks.get(7)? })
+    }
+
+    /// The part of the time since then that was stolen.
+    pub fn stolen_since(&self, before: &Machine) -> f64 {
+        self.stolen.saturating_sub(before.stolen) as f64 / self.all.saturating_sub(before.all).max(1) as f64
+    }
+}
+
 /// A line of the table that this program prints.
 pub struct Report<'a> {
     pub scenario: &'a str,
@@ -74,7 +102,7 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     pub const HEADER: &'static str =
-        "SCENARIO       CLIENTS     COUNT    PER SECOND    P50 MS    P99 MS    BYTES/OP SERVER US/OP    RSS MB";
+        "SCENARIO       CLIENTS     COUNT    PER SECOND    P50 MS    P99 MS    BYTES/OP SERVER US/OP    RSS MB  STOLEN";
 }
 
 impl fmt::Display for Report<'_> {
@@ -91,11 +119,12 @@ impl fmt::Display for Report<'_> {
         let memory = self.memory.map_or("-".to_string(), |bytes| format!("{:.1}", bytes as f64 / 1e6));
         let time = self.measured.server_time.map(|time| time.as_secs_f64() * 1e6 / count.max(1) as f64);
         let time = time.map_or("-".to_string(), |micros| format!("{micros:.1}"));
+        let stolen = self.measured.stolen.map_or("-".to_string(), |part| format!("{:.0}%", part * 100.0));
         let (p50, p99) = (quantile(0.5), quantile(0.99));
         let (name, clients) = (self.scenario, self.clients);
         write!(
             f,
-            "{name:<14} {clients:>7} {count:>9} {rate:>13.1} {p50:>9.2} {p99:>9.2} {size:>11} {time:>12} {memory:>9}"
+            "{name:<14} {clients:>7} {count:>9} {rate:>13.1} {p50:>9.2} {p99:>9.2} {size:>11} {time:>12} {memory:>9} {stolen:>7}"
         )
     }
 }
@@ -112,10 +141,14 @@ mod tests {
             elapsed: Duration::from_secs(2),
             bytes: 1000,
             server_time: Some(Duration::from_millis(1)),
+            stolen: Some(0.25),
         };
         let report = Report { scenario: "gets", clients: 3, measured, memory: Some(2_500_000) }.to_string();
         let columns: Vec<&str> = report.split_whitespace().collect();
-        assert_eq!(columns, ["gets", "3", "100", "50.0", "51.00", "100.00", "10", "10.0", "2.5"]);
+        assert_eq!(columns, ["gets", "3", "100", "50.0", "51.00", "100.00", "10", "10.0", "2.5", "25%"]);
         assert_eq!(Report::HEADER.len(), report.len());
+        let [before, after] =
+            ["cpu  10 0 10 50 0 0 0 10 5 0", "cpu  20 0 10 70 0 0 0 20 5 0\ncpu0 20 0"].map(Machine::parse);
+        assert_eq!(after.unwrap().stolen_since(&before.unwrap()), 0.25);
     }
 }

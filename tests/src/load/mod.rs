@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 mod deployment;
+mod http2;
 mod idle;
 pub(crate) mod kubeconfig;
 mod measure;
@@ -32,7 +33,7 @@ pub struct Options {
     /// Concurrent clients, instead of each scenario's own number.
     #[arg(long, value_name = "N")]
     pub clients: Option<usize>,
-    /// HTTP/2 connections that the clients share [default: one for eight clients, four at most].
+    /// HTTP/2 connections that the clients share [default: one for two clients, four at most].
     #[arg(long, value_name = "N")]
     pub connections: Option<usize>,
     /// Pods to list.
@@ -111,7 +112,7 @@ pub async fn run(options: &Options) -> Result<(), String> {
     println!("{}", Report::HEADER);
     for scenario in chosen {
         let clients = options.clients.unwrap_or(scenario.clients()).max(1);
-        let connections = options.connections.unwrap_or(clients.div_ceil(8).min(4)).max(1);
+        let connections = options.connections.unwrap_or(clients.div_ceil(2).min(4)).max(1);
         let api = Api::connect(&access, connections).await?;
         let namespace = Namespace::make(&api).await?;
         let measured = measure(options, *scenario, &access, &api, &namespace.name, clients).await;
@@ -138,6 +139,7 @@ async fn measure(
     let length = Duration::from_secs_f64(options.seconds.clamp(0.1, 86_400.0));
     let load = pods::Load { api, namespace, clients, length, pods: options.pods };
     let before = options.pid.and_then(measure::processor_time);
+    let begin = measure::Machine::now();
     let mut measured = match scenario {
         Scenario::Creates => load.creates().await,
         Scenario::Gets => load.gets().await,
@@ -153,6 +155,7 @@ async fn measure(
         Scenario::Axum => traffic::axum(clients, length).await,
     }?;
     let after = options.pid.and_then(measure::processor_time);
+    measured.stolen = begin.zip(measure::Machine::now()).map(|(begin, end)| end.stolen_since(&begin));
     measured.server_time = before.zip(after).map(|(before, after)| after.saturating_sub(before));
     Ok(measured)
 }

@@ -3,28 +3,20 @@
 use super::api::Api;
 use super::measure::{Measured, repeat};
 use bytes::Bytes;
-use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A Pod of the size that Deployments' Pods have: about 2.6 kB as the server sends it.
-pub fn pod(name: &str, number: usize) -> Value {
-    let container = json!({
-        "name": "web",
-        "image": "registry.k8s.io/nginx:1.29",
-        "ports": [{"name": "http", "containerPort": 80}],
-        "env": [{"name": "NUMBER", "value": number.to_string()}],
-        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}},
-    });
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "labels": {"app": "load", "tenth": (number % 10).to_string(), "number": number.to_string()},
-        },
-        "spec": {"schedulerName": "none", "containers": [container]},
-    })
+fn pod(name: &str, number: usize) -> String {
+    // Written as text: the client shares the processors with the server.
+    let metadata =
+        format!(r#"{{"name":"{name}","labels":{{"app":"load","tenth":"{}","number":"{number}"}}}}"#, number % 10);
+    let container = format!(
+        r#"{{"name":"web","image":"registry.k8s.io/nginx:1.29","ports":[{{"name":"http","containerPort":80}}],"env":[{{"name":"NUMBER","value":"{number}"}}],"resources":{{"requests":{{"cpu":"10m","memory":"16Mi"}},"limits":{{"cpu":"100m","memory":"64Mi"}}}}}}"#
+    );
+    format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{metadata},"spec":{{"schedulerName":"none","containers":[{container}]}}}}"#
+    )
 }
 
 fn name(number: usize) -> String {
@@ -36,7 +28,7 @@ fn path(namespace: &str) -> String {
 }
 
 async fn create(api: &Api, namespace: &str, number: usize) -> Result<u64, String> {
-    let body = Bytes::from(pod(&name(number), number).to_string());
+    let body = Bytes::from(pod(&name(number), number));
     api.drain("POST", &path(namespace), Some(("application/json", body))).await
 }
 
@@ -115,8 +107,8 @@ impl Load<'_> {
 
     pub async fn patches(&self) -> Result<Measured, String> {
         repeat(self.clients, self.length, |client, count| async move {
-            let patch = json!({"metadata": {"annotations": {"count": format!("{client}-{count}")}}});
-            let body = Some(("application/merge-patch+json", Bytes::from(patch.to_string())));
+            let patch = format!(r#"{{"metadata":{{"annotations":{{"count":"{client}-{count}"}}}}}}"#);
+            let body = Some(("application/merge-patch+json", Bytes::from(patch)));
             self.api.drain("PATCH", &self.pick(client, count), body).await
         })
         .await

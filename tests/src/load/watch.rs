@@ -39,8 +39,8 @@ pub async fn fan_out(
     let writing = async {
         let (path, written) = (&path, &written);
         let done = repeat(clients, length, |client, _| async move {
-            let patch = json!({"data": {"sent": begin.elapsed().as_micros().to_string()}});
-            let body = Some(("application/merge-patch+json", Bytes::from(patch.to_string())));
+            let patch = format!(r#"{{"data":{{"sent":"{}"}}}}"#, begin.elapsed().as_micros());
+            let body = Some(("application/merge-patch+json", Bytes::from(patch)));
             written.fetch_add(1, Ordering::Relaxed);
             api.drain("PATCH", &format!("{path}/changing-{client}"), body).await
         })
@@ -58,6 +58,7 @@ pub async fn fan_out(
         elapsed,
         bytes,
         server_time: None,
+        stolen: None,
     })
 }
 
