@@ -7,6 +7,7 @@ mod deployment;
 mod endpoints;
 mod endpointslice;
 mod garbagecollector;
+mod horizontalpodautoscaler;
 mod namespace;
 mod node;
 mod ownership;
@@ -81,6 +82,7 @@ pub fn start(client: &impl Fn(&'static str) -> Client, authority: &str, stop: &C
     garbagecollector::start(&context, &mut tasks);
     node::start(&context, &mut tasks);
     resourcequota::start(&context, &mut tasks);
+    horizontalpodautoscaler::start(&context, &mut tasks);
     // Last, when every handler is registered.
     for run in context.informers.runs(&context.client) {
         let stop = context.stop.clone();

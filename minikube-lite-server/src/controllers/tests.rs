@@ -207,3 +207,54 @@ async fn a_pod_that_fits_nowhere_is_told_why_and_placed_when_it_fits() {
     cluster.until("Pod", |pods| pods[0].text("spec.nodeName") == "node-2").await;
     stop.cancel();
 }
+
+/// The clock runs ahead whenever nothing is to be done, so that the controller's 15 seconds are none.
+#[tokio::test(start_paused = true)]
+async fn an_autoscaler_keeps_its_target_within_bounds() {
+    let cluster = Cluster::new().await;
+    let stop = cluster.run();
+    cluster.create("Deployment", deployment(1)).await;
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let spec = json!({"minReplicas": 2, "maxReplicas": 4, "scaleTargetRef": target});
+    let kind = "HorizontalPodAutoscaler";
+    cluster.create(kind, json!({"metadata": {"name": "web", "namespace": "ns"}, "spec": spec})).await;
+    let replicas = |wanted: i64| move |found: &[Value]| found[0].int("spec.replicas") == Some(wanted);
+    let says = |name: &'static str, reason: &'static str| {
+        move |found: &[Value]| {
+            let conditions = found[0].list("status.conditions");
+            conditions.iter().any(|condition| condition.text("type") == name && condition.text("reason") == reason)
+        }
+    };
+    cluster.until("Deployment", replicas(2)).await;
+    cluster.until(kind, |found| found[0].int("status.desiredReplicas") == Some(2)).await;
+    assert!(cluster.list(kind).await[0].has("status.lastScaleTime"));
+    cluster.until(kind, says("ScalingActive", "FailedGetResourceMetric")).await;
+    let status = cluster.list(kind).await[0].at("status").clone();
+    assert_eq!((status.int("currentReplicas"), status.int("desiredReplicas")), (Some(2), Some(2)));
+    assert_eq!(status.at("currentMetrics"), &json!([{"type": ""}]));
+    assert_eq!(status.list("conditions")[0].text("reason"), "SucceededGetScale");
+
+    cluster.scale(7).await;
+    cluster.until("Deployment", replicas(4)).await;
+    cluster.scale(0).await;
+    cluster.until(kind, says("ScalingActive", "ScalingDisabled")).await;
+    cluster.client.delete(kinds::named("Deployment"), "ns", "web", DeleteOptions::default()).await.unwrap();
+    cluster.until(kind, says("AbleToScale", "FailedGetScale")).await;
+    let status = cluster.list(kind).await[0].at("status").clone();
+    let message =
+        "the HPA controller was unable to get the target's current scale: deployments/scale.apps \"web\" not found";
+    assert_eq!(status.list("conditions")[0].text("message"), message);
+    let events = cluster.list("Event").await;
+    let told = |reason: &str| {
+        let event = events.iter().find(|event| event.text("reason") == reason);
+        event.map_or("", |event| event.text("message"))
+    };
+    assert_eq!(told("SuccessfulRescale"), "New size: 2; reason: Current number of replicas below Spec.MinReplicas");
+    assert_eq!(
+        told("FailedComputeMetricsReplicas"),
+        "invalid metrics (1 invalid out of 1), first error is: failed to get cpu resource metric value: failed to get cpu \
+         utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server \
+         could not find the requested resource (get pods.metrics.k8s.io)"
+    );
+    stop.cancel();
+}

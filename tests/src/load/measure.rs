@@ -1,6 +1,7 @@
 //! Rates and latencies.
 
 use futures_util::future::try_join_all;
+use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use std::fmt;
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ pub struct Measured {
     pub server_time: Option<Duration>,
     /// The part of the machine's processor time that its host gave to others, where known.
     pub stolen: Option<f64>,
+    /// What [`core_speed`] was around it.
+    pub core_speed: f64,
 }
 
 /// Lets each client repeat an operation, which gets the client's number and its own count, until the time is up. The
@@ -43,7 +46,7 @@ where
     let elapsed = begin.elapsed();
     let bytes = all.iter().map(|(_, bytes)| bytes).sum();
     let latencies = all.into_iter().flat_map(|(latencies, _)| latencies).collect();
-    Ok(Measured { latencies, elapsed, bytes, server_time: None, stolen: None })
+    Ok(Measured { latencies, elapsed, bytes, server_time: None, stolen: None, core_speed: 0.0 })
 }
 
 /// The resident memory of a process, in bytes, where the system tells.
@@ -63,6 +66,25 @@ pub fn processor_time(pid: u32) -> Option<Duration> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some(Duration::from_millis((user + system) * 1000 / TICKS))
+}
+
+/// How fast one core is at this moment: what it encrypts with AES-128-GCM, in GB a second. A machine that shares its
+/// cores with others is at times half as fast as at its best, and so is all that is measured on it.
+pub fn core_speed() -> f64 {
+    const BLOCK: usize = 16 << 10;
+    const LONG: Duration = Duration::from_millis(20);
+    let Ok(key) = UnboundKey::new(&AES_128_GCM, &[7; 16]) else { return 0.0 };
+    let key = LessSafeKey::new(key);
+    let mut block = vec![0; BLOCK];
+    let (begin, mut bytes) = (Instant::now(), 0);
+    while begin.elapsed() < LONG {
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        if key.seal_in_place_separate_tag(nonce, Aad::empty(), &mut block).is_err() {
+            return 0.0;
+        }
+        bytes += BLOCK;
+    }
+    bytes as f64 / begin.elapsed().as_secs_f64() / 1e9
 }
 
 /// What the machine's processors did since it started, in ticks.
@@ -101,8 +123,7 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    pub const HEADER: &'static str =
-        "SCENARIO       CLIENTS     COUNT    PER SECOND    P50 MS    P99 MS    BYTES/OP SERVER US/OP    RSS MB  STOLEN";
+    pub const HEADER: &'static str = "SCENARIO       CLIENTS     COUNT    PER SECOND    P50 MS    P99 MS    BYTES/OP SERVER US/OP    RSS MB  STOLEN AES GB/S";
 }
 
 impl fmt::Display for Report<'_> {
@@ -120,11 +141,12 @@ impl fmt::Display for Report<'_> {
         let time = self.measured.server_time.map(|time| time.as_secs_f64() * 1e6 / count.max(1) as f64);
         let time = time.map_or("-".to_string(), |micros| format!("{micros:.1}"));
         let stolen = self.measured.stolen.map_or("-".to_string(), |part| format!("{:.0}%", part * 100.0));
+        let speed = self.measured.core_speed;
         let (p50, p99) = (quantile(0.5), quantile(0.99));
         let (name, clients) = (self.scenario, self.clients);
         write!(
             f,
-            "{name:<14} {clients:>7} {count:>9} {rate:>13.1} {p50:>9.2} {p99:>9.2} {size:>11} {time:>12} {memory:>9} {stolen:>7}"
+            "{name:<14} {clients:>7} {count:>9} {rate:>13.1} {p50:>9.2} {p99:>9.2} {size:>11} {time:>12} {memory:>9} {stolen:>7} {speed:>8.1}"
         )
     }
 }
@@ -132,6 +154,11 @@ impl fmt::Display for Report<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_core_has_a_speed() {
+        assert!(core_speed() > 0.0);
+    }
 
     #[test]
     fn the_report_shows_rate_and_quantiles() {
@@ -142,10 +169,11 @@ mod tests {
             bytes: 1000,
             server_time: Some(Duration::from_millis(1)),
             stolen: Some(0.25),
+            core_speed: 4.5,
         };
         let report = Report { scenario: "gets", clients: 3, measured, memory: Some(2_500_000) }.to_string();
         let columns: Vec<&str> = report.split_whitespace().collect();
-        assert_eq!(columns, ["gets", "3", "100", "50.0", "51.00", "100.00", "10", "10.0", "2.5", "25%"]);
+        assert_eq!(columns, ["gets", "3", "100", "50.0", "51.00", "100.00", "10", "10.0", "2.5", "25%", "4.5"]);
         assert_eq!(Report::HEADER.len(), report.len());
         let [before, after] =
             ["cpu  10 0 10 50 0 0 0 10 5 0", "cpu  20 0 10 70 0 0 0 20 5 0\ncpu0 20 0"].map(Machine::parse);

@@ -139,6 +139,7 @@ async fn measure(
     let length = Duration::from_secs_f64(options.seconds.clamp(0.1, 86_400.0));
     let load = pods::Load { api, namespace, clients, length, pods: options.pods };
     let before = options.pid.and_then(measure::processor_time);
+    let speed = measure::core_speed();
     let begin = measure::Machine::now();
     let mut measured = match scenario {
         Scenario::Creates => load.creates().await,
@@ -155,6 +156,7 @@ async fn measure(
         Scenario::Axum => traffic::axum(clients, length).await,
     }?;
     let after = options.pid.and_then(measure::processor_time);
+    measured.core_speed = (speed + measure::core_speed()) / 2.0;
     measured.stolen = begin.zip(measure::Machine::now()).map(|(begin, end)| end.stolen_since(&begin));
     measured.server_time = before.zip(after).map(|(before, after)| after.saturating_sub(before));
     Ok(measured)

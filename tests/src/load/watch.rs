@@ -59,6 +59,7 @@ pub async fn fan_out(
         bytes,
         server_time: None,
         stolen: None,
+        core_speed: 0.0,
     })
 }
 

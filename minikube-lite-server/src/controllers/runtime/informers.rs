@@ -22,6 +22,7 @@ pub struct Informers {
     pub service_accounts: Arc<Informer<Meta>>,
     pub config_maps: Arc<Informer<Meta>>,
     pub resource_quotas: Arc<Informer<Full>>,
+    pub horizontal_pod_autoscalers: Arc<Informer<Full>>,
     all: Vec<Arc<dyn AnyInformer>>,
 }
 
@@ -74,6 +75,7 @@ impl Default for Informers {
             "ServiceAccount",
             "ConfigMap",
             "ResourceQuota",
+            "HorizontalPodAutoscaler",
         ];
         let informers = Informers {
             pods: add(&mut all, kinds::named("Pod")),
@@ -87,6 +89,7 @@ impl Default for Informers {
             service_accounts: add(&mut all, kinds::named("ServiceAccount")),
             config_maps: add(&mut all, kinds::named("ConfigMap")),
             resource_quotas: add(&mut all, kinds::named("ResourceQuota")),
+            horizontal_pod_autoscalers: add(&mut all, kinds::named("HorizontalPodAutoscaler")),
             all: Vec::new(),
         };
         for kind in stored_kinds().filter(|kind| !own.contains(&kind.kind)) {

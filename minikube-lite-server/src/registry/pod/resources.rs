@@ -62,7 +62,7 @@ fn is_integer(resource: &str) -> bool {
     ) || is_extended(resource)
 }
 
-fn validate_container_resource_name(resource: &str, path: &Path, errors: &mut ErrorList) {
+pub fn validate_container_resource_name(resource: &str, path: &Path, errors: &mut ErrorList) {
     let problems = names::is_qualified_name(resource);
     let well_formed = problems.is_empty();
     check::report(problems, resource, path, errors);
