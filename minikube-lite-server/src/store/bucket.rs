@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 /// How much history a bucket keeps: at most this many events ...
-const MAX_EVENTS: usize = 8_000;
+const MAX_EVENTS: usize = 10_000;
 /// ... and this many bytes of superseded values.
-const MAX_BYTES: usize = 5 << 20;
+const MAX_BYTES: usize = 6 << 20;
 /// So many of the newest events stay encoded for watchers.
 const ENCODED: usize = 256;
 
