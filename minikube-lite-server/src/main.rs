@@ -10,20 +10,20 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Has free memory given back to the system at once. The allocator would keep it for a second, ten in all, in case it is
-/// wanted again: that is not worth what a few thousand objects took.
-fn keep_no_free_memory() {
-    /// `mi_option_purge_delay`, in milliseconds, which the bindings have no name for.
+/// Has free memory given back to the system soon. The allocator would keep it for ten seconds in case it is wanted again:
+/// that is not worth what a few thousand objects took. Lists take and free chunks all the time, so not at once either.
+fn give_free_memory_back() {
+    /// `mi_option_purge_delay`, which the bindings have no name for: in milliseconds, and ten times that for an arena.
     const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
     // Safety: sets a number, before other threads are there.
     #[allow(unsafe_code)]
     unsafe {
-        libmimalloc_sys::mi_option_set(PURGE_DELAY, 0);
+        libmimalloc_sys::mi_option_set(PURGE_DELAY, 10);
     }
 }
 
 fn main() -> ExitCode {
-    keep_no_free_memory();
+    give_free_memory_back();
     let cli = Cli::parse();
     let options = match &cli.command {
         Some(Command::Shell(shell)) => &shell.serve,
