@@ -37,7 +37,7 @@ pub async fn until_ready(api: &Api, namespace: &str, replicas: usize) -> Result<
         }
     }
     let elapsed = begin.elapsed();
-    Ok(Measured { latencies: vec![elapsed], elapsed, bytes, server_time: None, stolen: None, core_speed: 0.0 })
+    Ok(Measured { latencies: vec![elapsed], elapsed, bytes, ..Measured::default() })
 }
 
 async fn apply(api: &Api, namespace: &str, replicas: usize) -> Result<(), String> {

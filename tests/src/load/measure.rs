@@ -6,7 +6,8 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// What a scenario measured.
+/// What a scenario measured. The last three are added when it is over.
+#[derive(Default)]
 pub struct Measured {
     /// How long each operation took.
     pub latencies: Vec<Duration>,
@@ -46,7 +47,7 @@ where
     let elapsed = begin.elapsed();
     let bytes = all.iter().map(|(_, bytes)| bytes).sum();
     let latencies = all.into_iter().flat_map(|(latencies, _)| latencies).collect();
-    Ok(Measured { latencies, elapsed, bytes, server_time: None, stolen: None, core_speed: 0.0 })
+    Ok(Measured { latencies, elapsed, bytes, ..Measured::default() })
 }
 
 /// The resident memory of a process, in bytes, where the system tells.

@@ -57,9 +57,7 @@ pub async fn fan_out(
         latencies: read.into_iter().flat_map(|(latencies, _)| latencies).collect(),
         elapsed,
         bytes,
-        server_time: None,
-        stolen: None,
-        core_speed: 0.0,
+        ..Measured::default()
     })
 }
 

@@ -81,13 +81,13 @@ pub struct Encoder {
     /// Name and value, the oldest first. Nothing is ever put out of the table: what finds no room is sent each time.
     table: Vec<(&'static str, String)>,
     room: usize,
-    /// That the peer wants a smaller table is still to be told (section 6.3).
-    shrunk: Option<usize>,
+    /// That the table is empty from now on is still to be told (section 6.3).
+    shrunk: bool,
 }
 
 impl Default for Encoder {
     fn default() -> Encoder {
-        Encoder { table: Vec::new(), room: TABLE, shrunk: None }
+        Encoder { table: Vec::new(), room: TABLE, shrunk: false }
     }
 }
 
@@ -98,14 +98,14 @@ impl Encoder {
             // Begin anew: a table of size 0 is emptied.
             self.table.clear();
             self.room = 0;
-            self.shrunk = Some(0);
+            self.shrunk = true;
         }
     }
 
     /// What goes before a request's first field.
     pub fn begin(&mut self, block: &mut Vec<u8>) {
-        if let Some(size) = self.shrunk.take() {
-            integer(0x20, 5, size, block);
+        if std::mem::take(&mut self.shrunk) {
+            integer(0x20, 5, 0, block);
         }
     }
 

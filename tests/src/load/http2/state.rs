@@ -111,6 +111,14 @@ fn be32(bytes: &[u8]) -> Option<u32> {
     bytes.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
+/// Writes a frame.
+fn put(outgoing: &mut Vec<u8>, kind: u8, flags: u8, id: u32, payload: &[u8]) {
+    let [_, high, middle, low] = (payload.len() as u32).to_be_bytes();
+    outgoing.extend_from_slice(&[high, middle, low, kind, flags]);
+    outgoing.extend_from_slice(&id.to_be_bytes());
+    outgoing.extend_from_slice(payload);
+}
+
 impl State {
     pub fn new(authority: &str) -> State {
         let mut state = State {
@@ -246,10 +254,7 @@ impl State {
     }
 
     fn put(&mut self, kind: u8, flags: u8, id: u32, payload: &[u8]) {
-        let length = (payload.len() as u32).to_be_bytes();
-        self.outgoing.extend_from_slice(&[length[1], length[2], length[3], kind, flags]);
-        self.outgoing.extend_from_slice(&id.to_be_bytes());
-        self.outgoing.extend_from_slice(payload);
+        put(&mut self.outgoing, kind, flags, id, payload);
     }
 
     /// Sends as much of the bodies as the server takes.
@@ -268,11 +273,7 @@ impl State {
                 }
                 self.window -= part.len() as i64;
                 stream.window -= part.len() as i64;
-                let header = (part.len() as u32).to_be_bytes();
-                let flags = if done { END_STREAM } else { 0 };
-                self.outgoing.extend_from_slice(&[header[1], header[2], header[3], DATA, flags]);
-                self.outgoing.extend_from_slice(&id.to_be_bytes());
-                self.outgoing.extend_from_slice(&part);
+                put(&mut self.outgoing, DATA, if done { END_STREAM } else { 0 }, id, &part);
                 if done {
                     break;
                 }
